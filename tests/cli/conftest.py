@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 
@@ -42,6 +44,19 @@ def infercli(tmp_path, monkeypatch, capsys):
         code = invoke([str(w) for w in words])
         seen = capsys.readouterr()
         return Ran(code, seen.out, seen.err)
+
+    return run
+
+
+@pytest.fixture
+def piped(infercli, monkeypatch):
+    """Pipe lines (dicts, or text as it is) into `infercli estimate`; returns exit code and answers."""
+
+    def run(*lines, words=()):
+        text = b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+        ran = infercli("estimate", *words)
+        return ran.code, [json.loads(line) for line in ran.out.splitlines()]
 
     return run
 

@@ -6,7 +6,8 @@ from infercli.core.bench.levels import Levels
 from infercli.core.bench.stage import stage_result
 from infercli.core.traces import Load, Stop
 from infercli.errors import InputError
-from tests.core.bench.test_sweep import CLIENT, client_limited, rate, trace, users
+from tests.core.bench.test_rate_search import rate
+from tests.core.bench.test_sweep import CLIENT, client_limited, trace, users
 
 SHARED = {"warmup_requests": 4, "max_tokens": 8}
 

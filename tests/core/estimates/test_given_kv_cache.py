@@ -12,7 +12,8 @@ from infercli.core.estimates.request import EstimateRequest
 from infercli.core.estimates.startup_log import read_startup_log
 from infercli.core.units import GIB
 from infercli.errors import InputError
-from tests.core.estimates.test_estimate import ORDER, answer
+from tests.core.estimates.test_estimate import answer
+from tests.core.estimates.test_estimate_laws import ORDER
 from tests.core.plans import LLAMA_8B, choice, plan, profile
 
 ASKED = {"gpu": "L4", "max_model_len": 8192, "max_num_seqs": 64, "max_num_batched_tokens": 2048}

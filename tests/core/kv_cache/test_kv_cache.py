@@ -1,4 +1,4 @@
-"""Hand-computed caches, the rules of versions, and the laws that any change of the arithmetic must keep."""
+"""Hand-computed caches, and the laws that any change of the arithmetic must keep."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from infercli.core.architecture.arch import GatedDelta, Layout, ShortConvolution
 from infercli.core.kv_cache.blocks import backend_block_tokens
 from infercli.core.kv_cache.groups import LayerCache, PlacedCache, groups
 from infercli.core.kv_cache.pool import cache_layout
-from infercli.core.kv_cache.rules import RULES, rules_for
+from infercli.core.kv_cache.rules import rules_for
 from infercli.core.kv_cache.specs import CacheSettings, _state, kv_dtype, layer_caches
 from infercli.core.shapes import shapes
-from infercli.core.units import GIB, MIB
+from infercli.core.units import GIB
 from infercli.errors import Unsupported
 from tests.core.against_vllm.kv_models import COMPRESSED, MODELS, NO_STAGES
 from tests.core.against_vllm.test_dropped_encoders import VOXTRAL
@@ -286,95 +286,6 @@ def test_until_023_a_layer_that_reuses_anothers_choice_has_the_weights_and_keys_
     assert 3 * elements((0, 23)) == 7 * elements((0, 24))
 
 
-COMPRESSED_ARCH = architecture.parse(COMPRESSED)
-
-
-def compressed(version="0.29.0", arch=COMPRESSED_ARCH, **asked):
-    return cache(arch, version=version, **{"kv_dtype": "fp8", "block_tokens": 256} | asked)
-
-
-def test_compressed_attention_packs_pages_of_all_sizes_into_one_block():
-    # 9 layers: 2 with a window only, 4 of ratio 4, 3 of ratio 128. Pages are multiples of 576 B.
-    window = 64 * 584 + 64  # 37,440; a page of keys of ratio 4 is as large: 256 / 4 = 64 of them
-    keys_128 = 3 * 576  # 2 x 584 = 1,168
-    indexer = 15 * 576  # 64 x 132 = 8,448
-    waiting = 57 * 576  # 4 x 2 x 2 x 512 x 4 = 8 x 2 x 512 x 4 = 32,768
-    waiting_indexer = 15 * 576  # 4 x 2 x 2 x 128 x 4 = 8,192
-    held = compressed(max_num_batched_tokens=2048)
-    # Windows of 9 layers, waiting ones of 4 and 3: groups of 5 pad them least (1 + 1 + 2; groups of 4: 3 + 0 + 1).
-    full = 4 * (window + indexer) + 3 * keys_128
-    assert [g.bytes_within(range(9)) for g in held.groups] == [
-        5 * window,
-        4 * window,
-        full,
-        4 * (waiting + waiting_indexer),
-        3 * waiting,
-    ]
-    assert held.bytes_per_block == max(5 * window, full) == full
-    # 4,096 tokens in flight behind the windows of 128, 8 and 128, in blocks of 64, 4 and 8; full: 40,960 / 256.
-    each = [(127 + 4096 + 63) // 64 + 1, (7 + 4096 + 3) // 4 + 1, (127 + 4096 + 7) // 8 + 1]
-    assert held.blocks_per_request(40960) == 160 + 2 * each[0] + each[1] + each[2]
-
-
-def test_a_draft_layer_of_compressed_attention_has_the_window_only():
-    pages = [p.cache.page_bytes for g in compressed(speculative_tokens=1).groups for p in g.layers if p.layer == 9]
-    assert pages == [37440]
-
-
-def test_what_older_versions_paid_for_compressed_attention():
-    sizes = (37440, 8640, 1728)  # of full attention, to which windows were padded
-    # The 4 layers of full attention counted too, so groups of 4 padded least (0 + 3 + 0 + 1; of 5: 1 + 1 + 1 + 2).
-    assert [len(g.layers) for g in compressed("0.28.0").groups] == [3, 3, 3, 11, 8, 3]
-    # Up to 0.22 a block had 4 columns of all sizes, then as many of each size as the fullest group.
-    assert compressed("0.22.0").bytes_per_block == 4 * sum(sizes)
-    assert compressed("0.23.0").bytes_per_block == 4 * 37440 + 4 * 8640 + 3 * 1728
-    assert compressed("0.27.0").bytes_per_block == compressed().bytes_per_block
-    # What was printed weighed groups by their bytes: more than fits.
-    old = compressed("0.25.0")
-    assert old.capacity(10 * GIB, 40960).concurrency > 10 * GIB // old.bytes_per_block / old.blocks_per_request(40960)
-
-
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [({"kv_dtype": "auto"}, "FP8"), ({"block_tokens": 16}, "256"), ({"version": "0.19.0"}, "0.19.0")],
-)
-def test_compressed_attention_runs_in_one_way_only(asked, said):
-    with pytest.raises(Unsupported, match=said):
-        compressed(**asked)
-
-
-def test_deepseek_v4_flash_on_two_gh200_needs_what_vllm_0_22_printed():
-    # https://github.com/vllm-project/vllm/issues/44376: 6.66 GiB needed for 30,000 tokens, 5.44 GiB there, and an
-    # estimated 13,528 tokens that fit; 16,384 tokens a step, which the log does not say, is what 6.66 GiB come from.
-    ratios = [0, 0, *([4, 128] * 20), 4]
-    flash = architecture.parse(COMPRESSED | {"num_hidden_layers": 43, "compress_ratios": ratios})
-    held = compressed("0.22.0", flash, tp=2, max_num_batched_tokens=16384)
-    assert round(held.bytes_to_admit(30000) / GIB, 2) == 6.66
-    lowest, highest = (held.longest_that_fits(round(gib * GIB), 30000) for gib in (5.435, 5.445))
-    assert lowest <= 13528 <= highest
-
-
-@pytest.mark.parametrize(
-    ("version", "sizes"),
-    [
-        ("0.22.0", (37440, 8640, 1728)),
-        ("0.25.0", (37440, 8640, 1728)),  # whose blocks have 22, 21 and 20 of them
-        ("0.28.0", (37440, 8640, 1728)),  # whose blocks are as large as the largest group
-        ("0.29.0", None),
-    ],
-)
-def test_deepseek_v4_is_admitted_by_full_columns_until_0_28(version, sizes):
-    # v1/core/kv_cache_utils.py _max_memory_usage_bytes_from_groups; 0.29 has _pool_bytes_per_block there. A log of 0.27
-    # needs 52.66 GiB for 131,072 tokens with 65,536 a step, where 22 columns of 47,808 B come to 52.664.
-    ratios = [0, 0, *([4, 128] * 20), 4]
-    flash = architecture.parse(COMPRESSED | {"num_hidden_layers": 43, "compress_ratios": ratios})
-    held = compressed(version, flash, tp=2, max_num_batched_tokens=65536)
-    each = held.bytes_per_block if sizes is None else 22 * sum(sizes)
-    assert held.bytes_to_admit(131072) == (held.blocks_per_request(131072) + held.rules.null_blocks) * each
-    if version == "0.28.0":
-        assert round(held.bytes_to_admit(131072) / GIB, 2) == 52.66
-
-
 @pytest.mark.parametrize(
     ("name", "engine", "capability", "fp8", "tokens"),
     [
@@ -392,10 +303,6 @@ def test_deepseek_v4_is_admitted_by_full_columns_until_0_28(version, sizes):
 )
 def test_the_backend_of_a_gpu_chooses_the_block(name, engine, capability, fp8, tokens):
     assert (backend_block_tokens(ARCHS[name], engine, capability, fp8) or 16) == tokens
-
-
-def test_compressed_attention_has_its_block_on_every_gpu():
-    assert {backend_block_tokens(COMPRESSED_ARCH, (0, 29), gpu, True) for gpu in ((9, 0), (12, 0), None)} == {256}
 
 
 def test_an_encoder_has_no_cache():
@@ -420,130 +327,6 @@ def test_tokens_are_shared_by_the_ranks_of_decode_context_parallelism():
     assert older[1].capacity(10 * GIB, 40960).tokens == 8 * older[0].capacity(10 * GIB, 40960).tokens
     with pytest.raises(Unsupported, match="windows"):
         cache(ARCHS["windows beside full attention, 5 to 2"], tp=8, decode_context_parallel_size=2)
-
-
-def test_what_older_versions_charge_and_print():
-    arch = ARCHS["windows beside full attention, 4 to 3"]  # a layer of 1 KiB more a token each: 7 in all
-    layer = 16 * 2 * 8 * 64 * 2
-    # Up to 0.9.0 every layer keeps every token.
-    assert cache(arch, version="0.9.0").bytes_per_block == 7 * layer
-    assert cache(arch, version="0.9.0").capacity(GIB, 4096).tokens == GIB // (7 * layer) * 16
-    # Then groups of 3: one full, two with a window; tokens are printed as if the groups shared the blocks evenly.
-    old = cache(arch, version="0.10.0").capacity(GIB, 131072)
-    assert old.blocks == GIB // (3 * layer)
-    assert old.tokens == old.blocks // 3 * 16
-    # 4 is less than 1.5 times 3: from 0.20 on groups of 4, with one layer of padding.
-    even = cache(arch, version="0.20.0")
-    assert (even.bytes_per_block, len(even.groups)) == (4 * layer, 2)
-    assert cache(arch, version="0.12.0").bytes_per_block == 3 * layer  # 1.25 then
-    # From 0.20.1 on the printed tokens are the concurrency's.
-    shared, new = (cache(arch, version=v).capacity(GIB, 131072) for v in ("0.20.0", "0.20.1"))
-    assert shared.tokens == shared.blocks // 2 * 16
-    assert new.tokens == int(new.concurrency * 131072)
-    # From 0.26 on a window is charged for two batches.
-    one, two = (cache(arch, version=v, max_num_batched_tokens=2048) for v in ("0.25.0", "0.26.0"))
-    assert two.blocks_per_request(131072) - one.blocks_per_request(131072) == 2048 // 16
-    # From 0.29 on the null block is kept out of the check.
-    assert cache(LLAMA, version="0.28.0").bytes_to_admit(16) == 2 * MIB
-    assert cache(LLAMA, version="0.29.0").bytes_to_admit(16) == 4 * MIB
-
-
-@pytest.mark.parametrize(("version", "stages"), [("0.13.0", 1), ("0.14.0", 2), ("0.16.0", 2), ("0.17.0", 1)])
-def test_one_gpu_was_asked_for_the_cache_of_every_pipeline_stage_for_a_while(version, stages):
-    # https://github.com/vllm-project/vllm/pull/34076, which mended it: Qwen3-Coder-30B-A3B-Instruct-FP8 in two stages
-    # of 24 layers needed 24.0 GiB for 262,144 tokens and, with 3.18 GiB, was told an estimated 34,736 that fit.
-    coder = shapes()["Qwen/Qwen3-Coder-30B-A3B-Instruct"].arch
-    held = cache(coder, pp=2, version=version)
-    assert held.bytes_to_admit(262144) == stages * 12 * GIB
-    assert held.bytes_per_token == 12 * GIB // 262144  # of one stage: what the blocks have is as it was
-    if stages == 2:
-        lowest, highest = (held.longest_that_fits(round(gib * GIB), 262144) for gib in (3.175, 3.185))
-        assert lowest <= 34736 <= highest
-
-
-def test_chunks_beside_full_attention_were_charged_as_full_for_a_while():
-    # vLLM 0.10.2 to 0.13 config/vllm.py: VLLM_ALLOW_CHUNKED_LOCAL_ATTN_WITH_HYBRID_KV_CACHE is 0, and 1 from 0.14 on
-    scout = shapes()["meta-llama/Llama-4-Scout-17B-16E-Instruct"].arch
-    blocks = {
-        version: cache_layout(
-            scout, Layout(tensor_parallel_size=8), CacheSettings(engine_version=version, dtype="bfloat16")
-        ).blocks_per_request(131072)
-        for version in ("0.9.2", "0.10.0", "0.10.2", "0.13.0", "0.14.0")
-    }
-    assert blocks["0.9.2"] == blocks["0.10.2"] == blocks["0.13.0"] == 131072 // 16
-    assert blocks["0.10.0"] == blocks["0.14.0"] == (131072 + 3 * (8192 + 2048)) // 16
-    # a block of four groups has room for a quarter of the layers
-    assert 48 / 12 * blocks["0.13.0"] / blocks["0.14.0"] == pytest.approx(3.24, abs=0.01)
-
-
-def test_a_request_is_admitted_by_its_layers_own_windows_from_083_to_013():
-    gemma = shapes()["google/gemma-3-12b-it"].arch
-    page = 16 * 2 * 4 * 256 * 2
-    all_full = 48 * 8192 * page
-    # 8 layers keep 131,072 tokens, 40 a window of 1,024 and a batch of 2,048: 3,071 tokens, and one block more
-    alone = (8 * 8192 + 40 * (192 + 1)) * page
-
-    def admitted(version, **asked):
-        return cache(gemma, tp=2, version=version, **asked).bytes_to_admit(131072)
-
-    assert [admitted(v) for v in ("0.8.2", "0.8.3", "0.8.4", "0.9.0")] == [all_full, alone, alone, alone]
-    assert admitted("0.8.4", by_v0=True) == all_full  # core/worker.py raise_if_cache_size_invalid counts blocks
-    # What is cut into blocks for all tokens may start with less than a request takes: two RTX 4090 printed 0.53x.
-    assert cache(gemma, tp=2, version="0.8.4").bytes_per_block == 48 * page
-    # Without the hybrid manager too, until blocks are counted.
-    assert [admitted(v, by_kind=False) for v in ("0.10.2", "0.13.0", "0.14.0")] == [alone, alone, all_full]
-
-
-def test_stages_admit_a_request_by_their_own_layers():
-    two = cache(LLAMA, pp=2, version="0.11.0")
-    assert two.bytes_to_admit(8192) == 16 * 512 * 16 * 2 * 8 * 128 * 2
-    assert two.bytes_to_admit(8192) == cache(LLAMA, pp=2, version="0.18.0").bytes_to_admit(8192)
-
-
-def test_chunks_are_admitted_as_full_attention_until_they_have_a_cache_of_their_own():
-    scout = shapes()["meta-llama/Llama-4-Scout-17B-16E-Instruct"].arch
-    page = 16 * 2 * 1 * 128 * 2
-    every, chunked = 48 * 8192 * page, (12 * 8192 + 36 * (8192 + 2048) // 16) * page
-    found = [cache(scout, tp=8, version=v).bytes_to_admit(131072) for v in ("0.9.0", "0.9.2", "0.10.0", "0.10.2")]
-    assert found == [every, every, chunked, chunked]
-
-
-@pytest.mark.parametrize(
-    ("version", "token_bytes"),
-    [
-        ("0.5.1", 27 * 8 * 2 * 256 * 2),
-        ("0.6.6", 27 * 8 * 2 * 256 * 2),
-        ("0.7.0", 27 * 8 * 2 * (128 + 64) * 2),
-        ("0.7.1", 27 * (512 + 64) * 2),
-        ("0.29.0", 27 * (512 + 64) * 2),
-    ],
-)
-def test_latent_attention_kept_the_keys_of_every_head_before_071(version, token_bytes):
-    # vllm-project/vllm#6156: two L40 with 0.5.1 hold 63,040 tokens
-    lite = shapes()["deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct"].arch
-    assert cache(lite, tp=2, version=version).bytes_per_token == token_bytes
-
-
-def test_weights_that_071_could_not_run_so_keep_the_keys_of_every_head_until_073():
-    lite = shapes()["deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct"].arch
-    kept = {v: cache(lite, version=v, keeps_latent=False).bytes_per_token for v in ("0.7.1", "0.7.2", "0.7.3")}
-    assert kept == {"0.7.1": 27 * 16 * 2 * 192 * 2, "0.7.2": 27 * 16 * 2 * 192 * 2, "0.7.3": 27 * 576 * 2}
-
-
-def test_versions_take_the_newest_rules_that_they_have():
-    assert rules_for("0.33.1") is RULES[-1]
-    assert rules_for("0.4.0") is rules_for("0.6.6") is RULES[0]
-    assert rules_for("0.9.1.dev287+g89b1388d8") is rules_for("0.8.3")
-    assert rules_for("0.9.1") is not rules_for("0.9.0")
-    assert rules_for("0.26.1rc1.dev156+g0eec856cc") is rules_for("0.26.1")
-    for unknown in ("", "nightly", "0.3.3"):
-        with pytest.raises(Unsupported):
-            rules_for(unknown)
-
-
-def test_what_is_not_taught_is_refused_by_name():
-    with pytest.raises(Unsupported, match="nvfp4"):
-        cache(LLAMA, kv_dtype="nvfp4")
 
 
 @given(archs, versions, memory, memory, lengths)

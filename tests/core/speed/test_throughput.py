@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -15,14 +14,11 @@ from infercli.core.memory.batch import Draft
 from infercli.core.quantization.schemes import UNQUANTIZED, typical
 from infercli.core.shapes import find_shape
 from infercli.core.speed import throughput
-from infercli.core.speed.bounds import bounded, outruns
 from infercli.core.speed.coefficients import ROOFLINE
 from infercli.core.speed.engine import Serving, step_time
-from infercli.core.speed.errors import ERRORS, error_of, interval
 from infercli.core.speed.samples import Lengths
 from infercli.core.speed.schedule import play
-from infercli.core.speed.steady import highest_rate
-from infercli.core.speed.throughput import Load, Objectives, predict
+from infercli.core.speed.throughput import Load, predict
 from infercli.errors import InferError
 
 LLAMA = find_shape("meta-llama/Llama-3.1-8B").arch
@@ -36,11 +32,6 @@ def load(prompt=1000.0, output=200.0, **changed):
 
 def ask(asked, serving=SERVING, gpu=H100, arch=LLAMA, quantization=UNQUANTIZED, **given_):
     return predict(step_time(arch, quantization, gpu, serving, served=asked.served, **given_), serving, asked)
-
-
-def highest(asked, objectives, serving=SERVING, gpu=H100):
-    timed = step_time(LLAMA, UNQUANTIZED, gpu, serving, served=asked.served)
-    return throughput.highest_request_rate(timed, serving, asked, objectives)
 
 
 def test_one_client_waits_for_the_prompt_and_then_for_each_token():
@@ -228,20 +219,6 @@ def test_percentiles_are_of_the_nearest_rank():
     assert first.p99 == first.p95
 
 
-@pytest.mark.parametrize("cut", [{"pipeline_parallel_size": 2}, {"data_parallel_size": 2}])
-def test_a_layout_that_was_hardly_measured_has_a_wider_interval_and_says_so(cut):
-    asked, plain = load(concurrency=8), replace(SERVING, engine_version="0.19.0")
-    usual, silent = bounded(100.0, "tpot", LLAMA, H100, plain, asked)
-    wider, why = bounded(100.0, "tpot", LLAMA, H100, replace(plain, layout=Layout(**cut)), asked)
-    assert wider.low < usual.low
-    assert usual.high < wider.high
-    assert silent == ()
-    assert "next to no public measurement" in why[0]
-    later = replace(SERVING, engine_version="0.31.0", layout=Layout(**cut))
-    newest = bounded(100.0, "tpot", LLAMA, H100, later, asked)[0]
-    assert wider.high < newest.high
-
-
 def test_a_prompt_passes_every_stage_of_a_pipeline_in_turn():
     def alone(stages):
         cut = replace(SERVING, layout=Layout(pipeline_parallel_size=stages))
@@ -288,21 +265,6 @@ def test_a_rate_that_is_carried_is_what_is_answered():
     assert ask(load(request_rate=2.0)).requests_per_s == 2.0
     assert ask(load(request_rate=2.0, requests=40)).requests_per_s != 2.0
     assert ask(load(request_rate=500.0)).requests_per_s < 450
-
-
-def test_the_first_token_may_come_sooner_or_later_by_what_clients_and_hosts_differ_in():
-    served, listed = load(prompt=100, concurrency=1), load(prompt=100, concurrency=1, served=False)
-    plain, _ = bounded(0.03, "ttft", LLAMA, H100, SERVING, listed)
-    assert plain.low == pytest.approx(0.03 * 0.03 / plain.high)  # as far below as the upper bound is above
-    found, _ = bounded(0.03, "ttft", LLAMA, H100, SERVING, served)
-    # 12 ms of it are the request's: 3 of a near client on a fast host, and 50 through whatever stands between.
-    assert found.low == pytest.approx(plain.low * 21 / 30)
-    assert found.high == pytest.approx(0.068)
-    assert found.high > plain.high
-    long, _ = bounded(5.0, "ttft", LLAMA, H100, SERVING, served)
-    assert long.low == pytest.approx(5.0 * 5.0 / long.high, rel=0.02)  # a long wait hardly feels it
-    tpot, _ = bounded(0.03, "tpot", LLAMA, H100, SERVING, served)
-    assert tpot.low == pytest.approx(0.03 * 0.03 / tpot.high)
 
 
 def test_the_first_token_of_a_short_prompt_waits_12_ms_for_all_that_is_no_step():
@@ -375,19 +337,6 @@ def test_beyond_the_capacity_a_queue_grows_and_below_it_none_does():
     assert beyond.requests_per_s < capacity * 1.1
 
 
-def test_a_load_without_an_end_is_seen_once_the_engine_is_full_and_is_never_more_than_it_carries():
-    wide, b200 = replace(SERVING, max_num_seqs=1024, kv_tokens=1_000_000), find_gpu("B200")
-    asked = load(output=300.0)
-    timed = step_time(LLAMA, UNQUANTIZED, b200, wide)
-    capacity = throughput.capacity_requests_per_s(timed, wide, asked)
-    near, long = (ask(asked._replace(request_rate=0.8 * capacity, requests=n), wide, b200) for n in (None, 5000))
-    assert near.requests_per_s == 0.8 * capacity
-    assert near.tpot_s.p50 == pytest.approx(long.tpot_s.p50, rel=0.05)
-    assert ask(asked._replace(request_rate=100 * capacity), wide, b200).requests_per_s == capacity
-    patient = Objectives(tpot_p95_s=1.0)
-    assert highest(asked, patient, wide, b200) == capacity
-
-
 @pytest.mark.parametrize(("prompt", "output"), [(4000, 1), (2000, 50)])
 def test_a_client_more_on_one_of_several_engines_never_slows_them_all(prompt, output):
     rates = [ask(load(prompt, output, concurrency=c, replicas=4)).requests_per_s for c in range(4, 17)]
@@ -444,118 +393,6 @@ def test_of_own_draft_layers_each_pass_takes_one():
     layers = len(arch.layers[0].indices) + len(arch.layers[1].indices)
     assert 1 / layers < (one - searched) / searched < 0.5  # two passes of a layer of 61, and lm_head twice
     assert both == one
-
-
-def test_the_highest_rate_keeps_the_objective_and_a_tenth_more_does_not():
-    objectives = Objectives(ttft_p95_s=0.5, tpot_p95_s=0.02)
-    rate = highest(load(), objectives)
-    assert rate > 0
-    assert objectives.keeps(ask(load(request_rate=rate)))
-    assert not objectives.keeps(ask(load(request_rate=rate * 1.1)))
-    assert highest(load(), Objectives(ttft_p99_s=1e-4)) == 0
-
-
-def test_a_run_that_ends_may_arrive_faster_than_the_engine_carries_for_long():
-    narrow = replace(SERVING, max_num_seqs=32)
-    objectives = Objectives(ttft_p99_s=0.5)
-
-    rate = highest(load(requests=48), objectives, narrow)
-    assert rate > 1.2 * highest(load(), objectives, narrow)
-    assert objectives.keeps(ask(load(request_rate=rate, requests=48), narrow))
-    assert not objectives.keeps(ask(load(request_rate=rate * 1.1, requests=48), narrow))
-
-
-def test_a_rate_is_looked_for_beyond_the_capacity_only_for_a_load_that_ends():
-    assert highest_rate(lambda _: True, 10.0) == 10.0
-    assert highest_rate(lambda _: True, 10.0, 100) == 100
-    assert highest_rate(lambda rate: rate <= 40, 10.0, 100) == pytest.approx(40, rel=0.02)
-    assert highest_rate(lambda rate: rate <= 4, 10.0, 100) == pytest.approx(4, rel=0.03)
-
-
-def test_a_highest_rate_far_below_the_capacity_is_not_none():
-    assert highest_rate(lambda rate: rate <= 3e-3, 10.0) == pytest.approx(3e-3, rel=0.06)
-    patient = replace(SERVING, max_num_seqs=1024)
-    alone_s = ask(load(request_rate=1e-3), patient).tpot_s.p95
-    objectives = Objectives(tpot_p95_s=alone_s * 1.0001)
-    rate = highest(load(), objectives, patient)
-    assert rate > 0
-    assert objectives.keeps(ask(load(request_rate=rate), patient))
-
-
-def test_the_roofline_is_above_what_is_predicted():
-    timed = step_time(LLAMA, UNQUANTIZED, H100, SERVING)
-    predicted = throughput.capacity_requests_per_s(timed, SERVING, load())
-    assert throughput.fastest(LLAMA, UNQUANTIZED, H100, SERVING, load()).requests_per_s > predicted
-
-
-@pytest.mark.parametrize("version", ["0.6.3", "0.7.3", "0.8.0", "0.13.0", "0.14.0", "0.29.0", "0.33.0"])
-def test_every_version_is_answered_and_a_word_is_not(version):
-    assert ask(load(concurrency=2), replace(SERVING, engine_version=version)).output_tokens_per_s > 0
-
-
-def test_a_version_that_is_none_is_refused():
-    with pytest.raises(InferError, match="latest"):
-        ask(load(concurrency=2), replace(SERVING, engine_version="latest"))
-
-
-def test_a_gpu_whose_row_does_not_say_how_fast_it_computes_is_refused():
-    with pytest.raises(InferError, match="how fast"):
-        ask(load(concurrency=2), gpu=H100.model_copy(update={"peak_flops": {}}))
-
-
-def test_intervals_widen_where_nothing_was_measured_and_say_why():
-    speed, asked = ask(load(concurrency=8)), load(concurrency=8)
-    known, later = (replace(SERVING, engine_version=version) for version in ("0.29.0", "0.30.0"))
-    usual, none = bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, H100, known, asked)
-    wide, why = bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, H100, later, asked)
-    assert none == ()
-    assert "0.30.0 extrapolates" in why[0]
-    assert wide.low < usual.low < usual.value < usual.high < wide.high
-    other, why = bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, find_gpu("L20"), known, asked)
-    assert (other, why) == (wide, ("no public measurement of vLLM on L20 was used",))
-
-
-def test_intervals_widen_for_a_vllm_older_than_all_measured_on_gpus_of_that_capability():
-    asked = load(concurrency=8)
-    old, new = (replace(SERVING, engine_version=v) for v in ("0.10.1", "0.19.0"))
-    b200 = find_gpu("B200")
-    usual, none = bounded(1000.0, "output_tokens_per_s", LLAMA, b200, new, asked)
-    wide, why = bounded(1000.0, "output_tokens_per_s", LLAMA, b200, old, asked)
-    assert none == ()
-    assert "oldest vLLM measured on the likes of B200 is 0.17" in why[0]
-    assert wide.low < usual.low < usual.high < wide.high
-    assert bounded(1000.0, "output_tokens_per_s", LLAMA, H100, old, asked) == (usual, ())
-
-
-def test_a_rate_that_outruns_the_engine_is_as_uncertain_as_all_prompts_at_once():
-    slow, fast, few = (load(request_rate=r, requests=n) for r, n in ((2, None), (1000, None), (20, 30)))
-    assert [outruns(asked, ask(asked)) for asked in (slow, fast, few)] == [False, True, True]
-    assert not outruns(load(concurrency=8), ask(load(concurrency=8)))
-    at_once, kept, outrun = (
-        bounded(1.0, "output_tokens_per_s", LLAMA, H100, SERVING, asked, outrun=outran)[0]
-        for asked, outran in ((load(), False), (slow, False), (fast, True))
-    )
-    assert outrun == at_once
-    assert outrun.low < kept.low
-
-
-def test_every_metric_and_load_has_a_measured_error():
-    for metric in ("output_tokens_per_s", "ttft", "tpot"):
-        for kind in ("concurrency", "rate", "at_once"):
-            for experts, v0 in product((False, True), repeat=2):
-                error = error_of(metric, kind, experts=experts, v0=v0)
-                low, high = interval(100.0, error)
-                assert low < 100 < high
-    assert len(ERRORS) == 20
-
-
-def test_a_rate_of_the_first_engine_says_nothing_of_the_second():
-    asked = load(request_rate=2.0)
-    first, second = (
-        bounded(1.0, "tpot", LLAMA, H100, replace(SERVING, engine_version=version), asked)[0]
-        for version in ("0.7.3", "0.19.0")
-    )
-    assert first.low < second.low < second.high < first.high
 
 
 @given(
