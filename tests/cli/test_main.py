@@ -47,6 +47,14 @@ def test_a_usage_error_imports_click_and_errors_only():
     assert not [m for m in loaded for heavy in HEAVY if m == heavy or m.startswith(heavy + ".")]
 
 
+def test_a_plan_does_not_load_what_looks_for_plugins_of_pydantic():
+    argv = [sys.executable, "-X", "importtime", "-m", "infercli", "plan", "Qwen/Qwen3-8B", "--profile", "l4"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "pydantic.plugin._schema_validator" in loaded
+    assert not loaded & {"importlib.metadata", "email.message", "socket"}
+
+
 def every_command():
     for name in cli.COMMANDS:
         command = importlib.import_module(f"infercli.cli.{name}").command
