@@ -254,7 +254,7 @@ def before_pooling(arch: ModelArch) -> ModelArch:
 def _without_cache(arch: ModelArch) -> ModelArch:
     """A decoder whose tokens see later ones too, as those for embeddings may: an encoder to vLLM (models/config.py)."""
     groups = (
-        replace(group, mixer=replace(group.mixer, cached=False)) if isinstance(group.mixer, Attention) else group
+        group._replace(mixer=group.mixer._replace(cached=False)) if isinstance(group.mixer, Attention) else group
         for group in arch.layers
     )
     return replace(arch, layers=tuple(groups))

@@ -56,4 +56,4 @@ def alice_ai(config: Json) -> ModelArch:
 def _weighing(half: str, hidden: int) -> tuple[Weight, ...]:
     """A norm, and one score for each of the outputs."""
     norm = Weight(name="residual norm", role="norm", module=f"{half}_res_norm", outputs=hidden, inputs=1)
-    return norm, replace(norm, name="residual scores", role="other", module=f"{half}_res_proj")
+    return norm, norm._replace(name="residual scores", role="other", module=f"{half}_res_proj")

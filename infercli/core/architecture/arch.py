@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
 
@@ -219,7 +219,7 @@ def stage_tensors(arch: ModelArch, layout: Layout, stage: int) -> tuple[RankTens
     for group in arch.layers:
         indices = tuple(i for i in group.indices if i in here)
         if indices:
-            tensors += layer_tensors(replace(group, indices=indices), arch.hidden, layout)
+            tensors += layer_tensors(group._replace(indices=indices), arch.hidden, layout)
     if final:
         if arch.final_norm:
             tensors.append(RankTensor("final norm", "norm", ("norm",), (), arch.final_norm, arch.hidden, 1))

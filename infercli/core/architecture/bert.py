@@ -7,7 +7,6 @@ gives embeddings.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.fields import (
@@ -121,7 +120,7 @@ def colbert(config: Json, hidden: int) -> list[Weight]:
 
 
 def _in_float32(weight: Weight) -> Weight:
-    return replace(weight, float32=True)
+    return weight._replace(float32=True)
 
 
 def whole(module: str, outputs: int, inputs: int) -> Weight:

@@ -37,7 +37,7 @@ def _normed(group: LayerGroup) -> LayerGroup:
         name="query and key norms", role="norm", module="self_attn.q_norm", outputs=each, inputs=group.mixer.head_dim,
         split="outputs",
     )  # fmt: skip
-    return replace(group, others=(norms,))
+    return group._replace(others=(norms,))
 
 
 def _encoder(said: Json) -> int:

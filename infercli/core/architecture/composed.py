@@ -6,7 +6,6 @@ The one thing to know: each function here reads all of config.json.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from infercli.core.architecture.encoder_parts import (
     Block,
@@ -93,7 +92,7 @@ def nemotron_nano(config: Json, hidden: int) -> list[Weight]:
     """Llama Nemotron Nano VL (vLLM 0.29 models/nemotron_vl.py): RADIO in its own code, whole on every rank."""
     merged = integer(config, "vit_hidden_size") * round(1 / float(config.get("downsample_ratio") or 0.5)) ** 2
     middle = integer(config, "projector_hidden_size")
-    encoder = [replace(w, split="replicated") for w in radio(part(config, "vision_config"))]
+    encoder = [w._replace(split="replicated") for w in radio(part(config, "vision_config"))]
     return [*encoder, plain("mlp1", 2 * merged + (merged + 1) * middle + (middle + 1) * hidden)]
 
 
@@ -185,7 +184,7 @@ def granite4_vision(config: Json, hidden: int) -> list[Weight]:
     return [
         *siglip(vision, last_norm=False),
         plain("projectors", around, projectors),
-        *(replace(w, copies=projectors * w.copies) for w in q_former("projectors.qformer", said, width)),
+        *(w._replace(copies=projectors * w.copies) for w in q_former("projectors.qformer", said, width)),
         *([plain("image_newline", newline)] if newline else []),
     ]
 

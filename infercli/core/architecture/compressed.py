@@ -74,7 +74,7 @@ def deepseek_v4(config: Json) -> ModelArch:
     # model that sees have the correction all the same.
     table = _float32("ffn.gate.tid2eid", integer(config, "vocab_size"), moe.experts_per_token)
     layers = [
-        Layer(_compressed(config, int(ratio)), replace(moe, router_bias=sees), 2, (*mixed, table))
+        Layer(_compressed(config, int(ratio)), moe._replace(router_bias=sees), 2, (*mixed, table))
         if index < hashed
         else Layer(_compressed(config, int(ratio)), moe, 2, mixed)
         for index, ratio in enumerate(ratios)
@@ -117,7 +117,7 @@ def deepseek_v41(config: Json) -> ModelArch:
         "num_experts_per_tok": own.get("dspark_num_experts_per_tok") or moe.experts_per_token,
     }
     drafting = _in_blocks(experts(own | fewer, _EXPERTS), _V4_1_BLOCK)
-    alone = replace(_window(own), owns_keys=False)
+    alone = _window(own)._replace(owns_keys=False)
     draft = Layer(alone, drafting, 2, (*hyper_connections(streams, hidden), *_image_bias(drafting, sees=sees)))
     number = optional(own, ("n_mtp_layers", *DRAFTS)) or _DSPARK_LAYERS
     arch = _model(own, hidden, layers)
@@ -156,7 +156,7 @@ def _encoder(vision: Json, hidden: int, delimiters: int) -> list[Weight]:
         plain("aligner.w1.bias", hidden, split="outputs"),
         weight("aligner.w2", hidden, hidden, split="inputs"),
         plain("aligner.w2.bias", hidden),
-        *(replace(plain("image delimiters", hidden), float32=True) for _ in range(delimiters)),
+        *(plain("image delimiters", hidden)._replace(float32=True) for _ in range(delimiters)),
     ]
 
 
@@ -231,7 +231,7 @@ def _compressed(config: Json, ratio: int) -> CompressedAttention:
     if ratio not in (0, 4, 128):
         raise Unsupported(f"config.json: compress_ratios: {ratio} is not known here: 0, 4 and 128 are", EXTEND)
     picks = indexer(config)  # read in every layer: a config without it is damaged
-    return replace(_window(config), compress_ratio=ratio, indexer=picks if ratio == 4 else None)
+    return _window(config)._replace(compress_ratio=ratio, indexer=picks if ratio == 4 else None)
 
 
 def _shared(config: Json, count: int) -> list[CompressedAttention]:
@@ -241,8 +241,8 @@ def _shared(config: Json, count: int) -> list[CompressedAttention]:
     """
     ratios = [int(ratio) for ratio in _ratios(config, count)]
     sources, picking = (_layer_numbers(config, f"{kind}_source_layer_ids") for kind in ("kv", "index"))
-    full = replace(indexer(config), candidates=_candidates(config))
-    window, source, found = replace(_window(config), owns_keys=False), None, []
+    full = indexer(config)._replace(candidates=_candidates(config))
+    window, source, found = _window(config)._replace(owns_keys=False), None, []
     for index, ratio in enumerate(ratios):
         if ratio not in (0, 1, 2):
             raise Unsupported(f"config.json: compress_ratios: {ratio} is not known here: 0, 1 and 2 are", EXTEND)
@@ -256,8 +256,8 @@ def _shared(config: Json, count: int) -> list[CompressedAttention]:
         if (owns and not picks) or source != ratio:
             what = f"layer {index} needs keys that are compressed as its own are, and an indexer where it compresses"
             raise Unsupported(f"config.json: kv_source_layer_ids: {what}", EXTEND)
-        own = full if picks else replace(full, cached=False)
-        found.append(replace(window, compress_ratio=ratio, indexer=own, owns_keys=owns))
+        own = full if picks else full._replace(cached=False)
+        found.append(window._replace(compress_ratio=ratio, indexer=own, owns_keys=owns))
     return found
 
 
@@ -279,7 +279,7 @@ def _engram(config: Json, hidden: int, streams: int) -> tuple[dict[int, Weight],
     columns = (integer(config, "engram_max_ngram_size") - 1) * integer(config, "engram_n_heads")
     table = Weight(name="n-gram table", role="embedding", module="engram.embed", outputs=1, inputs=width, heads=columns)
     tables = {
-        index: replace(table, outputs=integer({"engram_num_embeddings": count}, "engram_num_embeddings"))
+        index: table._replace(outputs=integer({"engram_num_embeddings": count}, "engram_num_embeddings"))
         for index, count in zip(layers, rows, strict=True)
     }
     read = Weight(
@@ -316,4 +316,4 @@ def _dspark(config: Json, hidden: int) -> tuple[Weight, ...]:
 
 def _in_blocks(moe: Experts, block: int) -> Experts:
     """Shared experts are cut in whole blocks where the files are in FP8 by blocks, which no other width allows."""
-    return replace(moe, shared_block=block) if moe.shared_intermediate % block == 0 else moe
+    return moe._replace(shared_block=block) if moe.shared_intermediate % block == 0 else moe

@@ -54,14 +54,14 @@ def telechat2(config: Json) -> ModelArch:
     """TeleChat 2 (models/telechat2.py): biases on the projections that come out of a half, and on no other."""
     arch = parse_decoder(config, _TELECHAT2)
     bias = Weight(name="down bias", role="mlp", module="mlp.down_proj", outputs=arch.hidden, inputs=1)
-    return replace(arch, layers=tuple(replace(group, others=(bias,)) for group in arch.layers))
+    return replace(arch, layers=tuple(group._replace(others=(bias,)) for group in arch.layers))
 
 
 def apertus(config: Json) -> ModelArch:
     """Apertus (models/apertus.py): its activation has two numbers of its own in every layer."""
     arch = parse_decoder(config, _APERTUS)
     numbers = Weight(name="activation", role="mlp", module="mlp.act_fn", outputs=2, inputs=1)
-    return replace(arch, layers=tuple(replace(group, others=(numbers,)) for group in arch.layers))
+    return replace(arch, layers=tuple(group._replace(others=(numbers,)) for group in arch.layers))
 
 
 def pangu_embedded(config: Json) -> ModelArch:
@@ -218,8 +218,8 @@ def pangu_pro_moe(config: Json) -> ModelArch:
         norm = Weight(name="key norm", role="norm", module="self_attn.k_layernorm", outputs=key, inputs=1)
         others = [norm, sinks]
         if config.get("param_sink_with_value"):
-            others.append(replace(sinks, name="sink values", module="self_attn.param_sink_value", inputs=value))
-        groups.append(replace(group, mixer=replace(mixer, v_head_dim=value), others=tuple(others)))
+            others.append(sinks._replace(name="sink values", module="self_attn.param_sink_value", inputs=value))
+        groups.append(group._replace(mixer=mixer._replace(v_head_dim=value), others=tuple(others)))
     return replace(arch, layers=tuple(groups), rope_width=integer(config, "qk_rope_dim"))
 
 

@@ -70,7 +70,7 @@ def _decoder(name: str) -> str:
 def _eagle(arch: ModelArch) -> ModelArch:
     """The first: embedding and hidden state side by side, projected; no norm before the first layer nor at the end."""
     first, *rest = _apart(arch.layers)
-    layers = (replace(first, norms=first.norms - 1), *rest)
+    layers = (first._replace(norms=first.norms - 1), *rest)
     return _head(arch, layers, (_projection(arch, 2 * arch.hidden),), final_norm=0)
 
 
@@ -78,8 +78,8 @@ def _eagle3(arch: ModelArch, config: Json, inputs: int) -> ModelArch:
     """Embedding and hidden state meet in the first layer's queries, keys and values; its lm_head may be smaller."""
     first, *rest = _apart(arch.layers)
     assert isinstance(first.mixer, Attention)  # both decoders have no other
-    wide = replace(first, mixer=replace(first.mixer, inputs=2 * arch.hidden))
-    layers = tuple(replace(g, norms=g.norms + 1) for g in (wide, *rest))
+    wide = first._replace(mixer=first.mixer._replace(inputs=2 * arch.hidden))
+    layers = tuple(g._replace(norms=g.norms + 1) for g in (wide, *rest))
     outside = [_projection(arch, inputs)]
     if config.get("norm_before_fc") or (config.get("eagle_config") or {}).get("norm_before_fc"):
         outside.append(_norm("input_norm", inputs))
@@ -98,7 +98,7 @@ def _dflash(arch: ModelArch, decoder: str, own: Json, width: int, states: int) -
     if decoder == "LagunaForCausalLM":
         outside.append(_norm("aux_hidden_norms", states * width))
         # A window is kept to when computing; the cache is that of full attention.
-        whole = [replace(g, mixer=replace(g.mixer, window=None)) for g in arch.layers if isinstance(g.mixer, Attention)]
+        whole = [g._replace(mixer=g.mixer._replace(window=None)) for g in arch.layers if isinstance(g.mixer, Attention)]
         return _head(arch, tuple(whole), tuple(outside))
     outside.append(_norm("mask_embedding", arch.hidden))
     return _head(arch, arch.layers, tuple(outside))
@@ -114,9 +114,9 @@ def _head(
 def _apart(layers: tuple[LayerGroup, ...]) -> tuple[LayerGroup, ...]:
     """The first layer in a group of its own."""
     group = next(g for g in layers if 0 in g.indices)
-    rest = replace(group, indices=tuple(i for i in group.indices if i))
+    rest = group._replace(indices=tuple(i for i in group.indices if i))
     others = tuple(g for g in layers if g is not group)
-    return (replace(group, indices=(0,)), *((rest,) if rest.indices else ()), *others)
+    return (group._replace(indices=(0,)), *((rest,) if rest.indices else ()), *others)
 
 
 def _projection(arch: ModelArch, inputs: int) -> Weight:

@@ -6,7 +6,6 @@ default), what stands before and behind them is whole on every rank. So are bloc
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from infercli.core.architecture.fields import EXTEND, INCOMPLETE, integer
@@ -76,7 +75,7 @@ def blocks(b: Block) -> list[Weight]:
         weights.append(plain(f"{b.module}.mlp.fc1.bias", wide, b.depth, columns))
     if b.bias and b.qkv_bias:
         weights.append(plain(f"{b.module}.attn.qkv.bias", qkv, b.depth, cut, b.heads))
-    return [replace(w, cut_since=b.cut_since, must_divide=b.must_divide) for w in weights]
+    return [w._replace(cut_since=b.cut_since, must_divide=b.must_divide) for w in weights]
 
 
 def heads(vision: Json, default: int = 16) -> int:
@@ -137,7 +136,7 @@ def projector(
             plain(f"{module}.linear_1.bias", hidden, split="replicated" if whole else "outputs"),
             plain(f"{module}.linear_2.bias", hidden),
         ]
-    return [replace(w, cut_since=cut_since) for w in weights]
+    return [w._replace(cut_since=cut_since) for w in weights]
 
 
 def patches(vision: Json, size: int, frames: int) -> int:

@@ -7,7 +7,6 @@ known is refused by name.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from infercli.core.architecture.encoder_parts import (
     Block,
@@ -131,7 +130,7 @@ def llava_onevision2(vision: Json, hidden: int) -> list[Weight]:
         "visual.encoder.layers", integer(vision, "num_hidden_layers"), width, integer(vision, "intermediate_size"),
         must_divide=heads(vision), linear=False,
     )  # fmt: skip
-    behind = (replace(w, linear=False) for w in merger("visual.merger", width, merge, hidden))
+    behind = (w._replace(linear=False) for w in merger("visual.merger", width, merge, hidden))
     return [plain("visual.embeddings", (patches(vision, 14, 1) + 2) * width), *blocks(block), *behind]
 
 
@@ -241,7 +240,7 @@ def kimi(vision: Json, hidden: int) -> list[Weight]:
 
 def kimi_k25(vision: Json, hidden: int) -> list[Weight]:
     """As `kimi`, but whole on every rank where the ranks do not divide its heads (vLLM 0.29 models/kimi_k25_vit.py)."""
-    return [replace(w, heads=w.must_divide, must_divide=0) for w in kimi(vision, hidden)]
+    return [w._replace(heads=w.must_divide, must_divide=0) for w in kimi(vision, hidden)]
 
 
 def gemma4(vision: Json, hidden: int) -> list[Weight]:

@@ -59,7 +59,7 @@ def _seeing(group: LayerGroup, hidden: int, wide: int) -> LayerGroup:
             name="router of images", role="router", module="mlp.gate", outputs=count, inputs=hidden + 1, float32=True
         ),
     )  # fmt: skip
-    return replace(group, others=(*group.others, *added))
+    return group._replace(others=(*group.others, *added))
 
 
 def _encoder(config: Json, hidden: int) -> list[Weight]:

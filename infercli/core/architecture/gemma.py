@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.experts import Mixture, experts
 from infercli.core.architecture.fields import (
@@ -96,7 +94,7 @@ def embedding_gemma2(config: Json) -> ModelArch:
         window = None if mixer.window is None else mixer.window + 1
         layers.append(
             Layer(
-                replace(mixer, cached=False, window=window),
+                mixer._replace(cached=False, window=window),
                 Dense(intermediate=integer(said, "intermediate_size")),
                 5,
                 _per_layer(small, hidden),
@@ -217,7 +215,7 @@ def _attention(config: Json, kind: str, *, shares_kv: bool) -> Attention:
 def _experts(config: Json) -> Experts:
     """Experts beside a dense feed-forward, which counts as the shared one."""
     moe = experts(config, Mixture(module="moe", router="router.proj", router_bias=True, shared_module="mlp"))
-    return replace(moe, shared_intermediate=integer(config, "intermediate_size"))
+    return moe._replace(shared_intermediate=integer(config, "intermediate_size"))
 
 
 def _per_layer(small: int | None, hidden: int) -> tuple[Weight, ...]:

@@ -78,8 +78,8 @@ def _delta(config: Json, hidden: int) -> GatedDelta:
     """Kimi's, with convolutions and numbers in fp32; the vectors of its gates are whole on every rank."""
     count, width = integer(config, "linear_num_heads"), integer(config, "linear_head_dim")
     kernel, inner = integer(config, "linear_conv_kernel_dim"), count * width
-    convolution = replace(_projection("conv1d", 3 * inner, kernel), name="convolution", float32=True)
-    numbers = replace(convolution, name="linear attention numbers", module="self_attn.A_log", inputs=1)
+    convolution = _projection("conv1d", 3 * inner, kernel)._replace(name="convolution", float32=True)
+    numbers = convolution._replace(name="linear attention numbers", module="self_attn.A_log", inputs=1)
     norm = Weight(name="linear attention norm", role="norm", module="self_attn.o_norm", outputs=width, inputs=1)
     return GatedDelta(
         variant="kda", key_heads=count, value_heads=count, key_dim=width, value_dim=width, conv_kernel=kernel,
@@ -87,7 +87,7 @@ def _delta(config: Json, hidden: int) -> GatedDelta:
         projections=(
             _projection("q_proj", 3 * inner, hidden), _projection("b_proj", count, hidden),
             _projection("f_a_proj", 2 * width, hidden, "replicated"), _projection("f_b_proj", 2 * inner, width),
-            _projection("o_proj", hidden, inner, "inputs"), convolution, replace(numbers, outputs=inner + count), norm,
+            _projection("o_proj", hidden, inner, "inputs"), convolution, numbers._replace(outputs=inner + count), norm,
         ),
     )  # fmt: skip
 

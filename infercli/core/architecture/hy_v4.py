@@ -31,7 +31,7 @@ def hy_v4(config: Json) -> ModelArch:
     own = _SILENT | config
     count, hidden, heads = integer(own, LAYERS), integer(own, HIDDEN), integer(own, HEADS)
     attention = latent_attention(own)
-    mixers = [replace(attention, indexer=picks) for picks in _indexers(own, count)]
+    mixers = [attention._replace(indexer=picks) for picks in _indexers(own, count)]
     kinds = entries(own, "mlp_layer_types", count) or ["sparse" if index else "dense" for index in range(count)]
     moe = experts(own, Mixture(router_bias=True, router_float32=True))
     dense = Dense(intermediate=integer(own, "intermediate_size"))
@@ -56,7 +56,7 @@ def _indexers(config: Json, count: int) -> list[Indexer | None]:
         "full" if index == 0 or index % 4 == 1 else "shared" for index in range(count)
     ]
     full = indexer(config)
-    shared = replace(full, cached=False)
+    shared = full._replace(cached=False)
     return [None if not here else full if kind == "full" else shared for here, kind in zip(sparse, picks, strict=True)]
 
 
@@ -71,7 +71,7 @@ def _others(config: Json, hidden: int, heads: int, width: int) -> tuple[Weight, 
         )  # fmt: skip
     if config["learnable_sink"]:
         sinks = _float32("self_attn.learnable_sink_param", heads)
-        found.append(replace(sinks, name="sinks", role="attention", split="outputs"))
+        found.append(sinks._replace(name="sinks", role="attention", split="outputs"))
     if config["enable_ihc"]:
         streams = integer(config, "hc_mult")
         wide = 2 * streams

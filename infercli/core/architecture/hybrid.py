@@ -6,8 +6,6 @@ layer, as it does in vLLM.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, attention
 from infercli.core.architecture.experts import GRANITE, QWEN, Mixture, experts, has_experts, sparse_layers
@@ -175,7 +173,7 @@ def falcon_h1(config: Json) -> ModelArch:
     wide = int(config.get("mamba_d_ssm", 1024) or integer(config, "mamba_expand", 2) * integer(config, HIDDEN))
     own = config if isinstance(config.get("mamba_d_head"), int) else config | {"mamba_d_head": wide // heads}
     mamba = mamba2_mixer(own, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
-    mamba = replace(mamba, gated_norm=bool(config.get("mamba_rms_norm", False)))
+    mamba = mamba._replace(gated_norm=bool(config.get("mamba_rms_norm", False)))
     dense = Dense(intermediate=integer(config, "intermediate_size"), module="feed_forward")
     layers = [Layer(full, dense, beside=mamba)] * count
     rotated = {"rotary_dim": config.get("attn_rotary_emb") or full.head_dim}

@@ -70,7 +70,7 @@ def drafted_by(arch: ModelArch, tokens: int) -> ModelArch:
     kept: list[LayerGroup] = []
     for group in arch.draft_layers:
         indices = tuple(i for i in group.indices if i < arch.layer_count + tokens)
-        kept += [replace(group, indices=indices)] if indices else []
+        kept += [group._replace(indices=indices)] if indices else []
     return replace(arch, draft_layers=tuple(kept))
 
 
@@ -94,7 +94,7 @@ def _attention(config: Json, hidden: int, *, local: bool) -> Attention:
 
     def convolution(module: str, channels: int) -> Weight:
         one = part(module, channels, kernel, "outputs")
-        return replace(one, name="convolution", module=module)
+        return one._replace(name="convolution", module=module)
 
     return Attention(
         heads=heads,
@@ -109,7 +109,7 @@ def _attention(config: Json, hidden: int, *, local: bool) -> Attention:
             part("wr_du", heads * relative, hidden, "outputs", linear=True),
             part("wo_ud", hidden, heads * width, "inputs", linear=True),
             part("rel_logits_proj", relative, extent),
-            replace(part("q_norm", width, 1), name="query and key norms", role="norm", copies=2),
+            part("q_norm", width, 1)._replace(name="query and key norms", role="norm", copies=2),
             convolution("attn.k_sconv", kv * width),
             convolution("attn.v_sconv", kv * width),
             convolution("attn_sconv", hidden),
@@ -148,7 +148,7 @@ def _gate(config: Json, hidden: int) -> tuple[Weight, ...]:
         bias = Weight(name="router bias", role="router", module="mlp.gate.bias", outputs=routed, inputs=1, float32=True)
         found = (*found, bias)
     return (
-        (*found, replace(_number("mlp.gate.global_scale"), float32=True)) if config.get("use_global_scale") else found
+        (*found, _number("mlp.gate.global_scale")._replace(float32=True)) if config.get("use_global_scale") else found
     )
 
 

@@ -69,8 +69,7 @@ def _gate(full: LatentAttention, hidden: int) -> Weight:
 
 
 def _experts(config: Json) -> Experts:
-    return replace(
-        experts(config, _MIXTURE),
+    return experts(config, _MIXTURE)._replace(
         least_width=integer(config, "min_moe_intermediate_per_partition", 256),
         latent=optional(config, "routed_expert_hidden_size"),
         latent_norm=bool(config.get("latent_moe_use_norm")),
@@ -103,7 +102,7 @@ def kimi_k3_encoder(vision: Json, hidden: int) -> list[Weight]:
     )  # fmt: skip
     return [
         plain("vision_tower.patch_embed", (patches(said, 14, 1) + bool(said["patch_embed_proj_bias"]) + side) * width),
-        *(replace(w, heads=count) for w in blocks(block)),
+        *(w._replace(heads=count) for w in blocks(block)),
         plain("vision_tower.encoder.final_layernorm", width),
         weight("mm_projector.linear_1", merged, merged),
         weight("mm_projector.linear_2", hidden, merged),

@@ -97,7 +97,7 @@ def longcat(config: Json) -> ModelArch:
         raise Unsupported("config.json: num_experts: one number for all layers is known here", EXTEND)
     hidden, width = integer(own, HIDDEN), integer(own, ("ffn_hidden_size", "intermediate_size"))
     moe = experts(own | {"intermediate_size": width}, _LONGCAT)
-    moe = replace(moe, shared_intermediate=width)
+    moe = moe._replace(shared_intermediate=width)
     idle = int(own.get("zero_expert_num") or 0)
     biases = idle + (idle + moe.experts if own.get("router_bias") else 0)
     router = f"{moe.module}.{moe.router}"
@@ -109,13 +109,13 @@ def longcat(config: Json) -> ModelArch:
         name="second feed-forward", role="mlp", module="mlps.1.gate_proj", outputs=width, inputs=hidden,
         split="outputs", linear=True,
     )  # fmt: skip
-    down = replace(second, module="mlps.1.down_proj", outputs=hidden, inputs=width, split="inputs")
-    others += [second, replace(second, module="mlps.1.up_proj"), down]
+    down = second._replace(module="mlps.1.down_proj", outputs=hidden, inputs=width, split="inputs")
+    others += [second, second._replace(module="mlps.1.up_proj"), down]
     attention = latent_attention(own)
     plain = {key: value for key, value in own.items() if key not in ("n_routed_experts", "num_experts")}
     arch = deepseek(plain | {"intermediate_size": width})
     layer = Layer(
-        replace(attention, module="self_attn.0"), moe, 4, tuple(others), beside=replace(attention, module="self_attn.1")
+        attention._replace(module="self_attn.0"), moe, 4, tuple(others), beside=attention._replace(module="self_attn.1")
     )
     return replace(arch, layers=grouped([layer] * count))
 
@@ -145,8 +145,8 @@ def _with_norms(arch: ModelArch, norms: int) -> ModelArch:
     """With that many vectors of the hidden width in each layer."""
     return replace(
         arch,
-        layers=tuple(replace(group, norms=norms) for group in arch.layers),
-        draft_layers=tuple(replace(group, norms=norms) for group in arch.draft_layers),
+        layers=tuple(group._replace(norms=norms) for group in arch.layers),
+        draft_layers=tuple(group._replace(norms=norms) for group in arch.draft_layers),
     )
 
 
@@ -171,7 +171,7 @@ def _indexers(config: Json, count: int) -> list[Indexer | None]:
     kinds, frequent = indexer_types(config, count), _indexer_kinds(config, count)
     if None not in (kinds, frequent) and kinds != frequent:
         raise Unsupported("config.json: indexer_types: differs from index_topk_freq, by which vLLM goes", EXTEND)
-    shared = replace(own, cached=False)
+    shared = own._replace(cached=False)
     return [own if kind == "full" else shared for kind in kinds or frequent or ["full"] * count]
 
 
@@ -213,5 +213,5 @@ def _drafts(config: Json, layers: tuple[LayerGroup, ...], count: int) -> tuple[L
     last = next(g for g in layers if count - 1 in g.indices)
     if isinstance(last.mixer, LatentAttention) and last.mixer.indexer is not None:
         # A draft layer picks for itself, whatever the last layer does (vLLM 0.29 models/deepseek_v2.py is_mtp_layer).
-        last = replace(last, mixer=replace(last.mixer, indexer=replace(last.mixer.indexer, cached=True)))
-    return (replace(last, indices=tuple(range(count, count + number))),)
+        last = last._replace(mixer=last.mixer._replace(indexer=last.mixer.indexer._replace(cached=True)))
+    return (last._replace(indices=tuple(range(count, count + number))),)

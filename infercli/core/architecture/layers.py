@@ -6,8 +6,7 @@ The one thing to know: widths are those of the whole model, before any split; co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Role = Literal[
     "embedding",
@@ -29,8 +28,7 @@ Split = Literal["replicated", "outputs", "inputs"]
 """How tensor parallelism cuts a weight: not at all, by its outputs (columns), or by its inputs (rows)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attention:
+class Attention(NamedTuple):
     """Multi-head, grouped-query or multi-query attention."""
 
     heads: int
@@ -72,8 +70,7 @@ class Attention:
     """The projections; the last is that of the output."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Convolved:
+class Convolved(NamedTuple):
     """Short convolutions that keep the last tokens they saw as a window of keys."""
 
     kernel: int
@@ -87,8 +84,7 @@ SKIPS_INDEXERS = (0, 24)
 weights and the keys of one, and leave them unused (models/deepseek_v2.py)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Indexer:
+class Indexer(NamedTuple):
     """Picks the tokens that a query attends to (DeepSeek-V3.2): one small key per token, whole on each rank."""
 
     heads: int
@@ -105,8 +101,7 @@ class Indexer:
     """Blocks of keys that one indexer leaves for those behind it to pick from (DeepSeek-V4.1); 0: they see all."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LatentAttention:
+class LatentAttention(NamedTuple):
     """Multi-head latent attention (DeepSeek-V2): one compressed key-value vector per token, for all heads."""
 
     heads: int
@@ -122,8 +117,7 @@ class LatentAttention:
     module: str = "self_attn"
 
 
-@dataclass(frozen=True, kw_only=True)
-class CompressedAttention:
+class CompressedAttention(NamedTuple):
     """DeepSeek-V4's: multi-query attention with one key-value head within a window, and compressed tokens before it.
 
     V4.1's layers share: a few compress keys, which those behind read, and a few pick among them for those behind.
@@ -145,8 +139,7 @@ class CompressedAttention:
     module: str = "attn"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StateSpace:
+class StateSpace(NamedTuple):
     """Mamba. Version 2 has heads and groups; version 1 has `heads` = 1 and its time-step projection instead."""
 
     version: Literal[1, 2]
@@ -172,8 +165,7 @@ class StateSpace:
     names: tuple[str, str] = ("in_proj", "out_proj")
 
 
-@dataclass(frozen=True, kw_only=True)
-class GatedDelta:
+class GatedDelta(NamedTuple):
     """Linear attention: gated DeltaNet (Qwen3-Next, Qwen3.5), Kimi's (KDA), or lightning attention (MiniMax-Text-01).
 
     The first two have a delta rule and a convolution, the last has neither.
@@ -201,8 +193,7 @@ class GatedDelta:
     """All its weights, where they are others than those of its variant; lightning attention has none of its own."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShortConvolution:
+class ShortConvolution(NamedTuple):
     """A gated convolution over the last few tokens (LFM2): those are its whole state."""
 
     width: int
@@ -218,8 +209,7 @@ class ShortConvolution:
 Mixer: TypeAlias = Attention | LatentAttention | CompressedAttention | StateSpace | GatedDelta | ShortConvolution
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dense:
+class Dense(NamedTuple):
     """A feed-forward: gate, up and down, or up and down."""
 
     intermediate: int
@@ -234,8 +224,7 @@ class Dense:
     """The projections; the last is down."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Experts:
+class Experts(NamedTuple):
     """A mixture of equal routed experts, with or without shared ones that every token passes."""
 
     experts: int
@@ -281,8 +270,7 @@ class Experts:
 FeedForward: TypeAlias = Dense | Experts
 
 
-@dataclass(frozen=True, kw_only=True)
-class Weight:
+class Weight(NamedTuple):
     """A weight that no mixer and no feed-forward describes: `copies` equal matrices of `outputs` x `inputs`."""
 
     name: str
@@ -316,8 +304,7 @@ class Weight:
         return self.host_since is not None and self.host_since <= release
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayerGroup:
+class LayerGroup(NamedTuple):
     """Equal layers of a model."""
 
     indices: tuple[int, ...]

@@ -75,7 +75,7 @@ def bailing_2_5(config: Json) -> ModelArch:
     every = integer(config, "layer_group_size", 1)
     full = bailing_latent(config)
     lightning = _lightning(config, "attention", ("query_key_value", "g_proj", "dense"))
-    lightning = replace(lightning, norm_groups=integer(config, "group_norm_size", 1))
+    lightning = lightning._replace(norm_groups=integer(config, "group_norm_size", 1))
     norms = (
         Weight(name="query and key norms", role="norm", module="attention.query_layernorm", outputs=2,
                inputs=lightning.value_dim),

@@ -67,7 +67,7 @@ def _delta(config: Json, hidden: int, heads: int) -> GatedDelta:
         name="convolution", role="linear_attention", module="attention.conv1d", outputs=3 * inner, inputs=kernel,
         split="outputs", float32=True,
     )  # fmt: skip
-    numbers = replace(convolution, name="linear attention numbers", module="attention.A_log", inputs=1)
+    numbers = convolution._replace(name="linear attention numbers", module="attention.A_log", inputs=1)
     norm = Weight(name="linear attention norm", role="norm", module="attention.o_norm", outputs=width, inputs=1)
     return GatedDelta(
         variant="kda", key_heads=heads, value_heads=heads, key_dim=width, value_dim=width, conv_kernel=kernel,
@@ -75,7 +75,7 @@ def _delta(config: Json, hidden: int, heads: int) -> GatedDelta:
         projections=(
             _linear("qkv_proj", 3 * inner, hidden), _linear("b_proj", heads, hidden), _linear("f_proj", inner, hidden),
             _linear("g_proj", inner, hidden), _linear("o_proj", hidden, inner, "inputs"), convolution,
-            replace(numbers, outputs=inner + heads), norm,
+            numbers._replace(outputs=inner + heads), norm,
         ),
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ def ouro(config: Json) -> ModelArch:
     arch = parse_decoder(config | {"head_dim": None, "layer_types": None, "sliding_window": None}, Row(norms=4))
     gate = Weight(name="early exit gate", role="other", module="early_exit_gate", outputs=1, inputs=arch.hidden,
                   split="inputs")  # fmt: skip
-    bias = replace(gate, name="early exit gate bias", inputs=1, split="replicated")
+    bias = gate._replace(name="early exit gate bias", inputs=1, split="replicated")
     passes = _times(config, "total_ut_steps", 4)
     return replace(arch, layers=tuple(_again(g, passes) for g in arch.layers), outside=(gate, bias))
 
@@ -45,7 +45,7 @@ def loop_coder(config: Json) -> ModelArch:
     gate = Weight(name="loop gate", role="attention", module="gate_projections", outputs=heads,
                   inputs=arch.hidden // heads + 1, split="outputs")  # fmt: skip
     passes, window = _times(config, "loop_num", 2), integer(config, "loop_window_size", 64)
-    groups = (_again(replace(g, others=(gate,)), passes, window) for g in arch.layers)
+    groups = (_again(g._replace(others=(gate,)), passes, window) for g in arch.layers)
     return replace(arch, layers=tuple(groups))
 
 
@@ -59,7 +59,7 @@ def _times(config: Json, names: str | tuple[str, ...], default: int | None = Non
 def _again(group: LayerGroup, passes: int, window: int | None = None) -> LayerGroup:
     mixer = group.mixer
     assert isinstance(mixer, Attention)
-    return replace(group, again=(replace(mixer, window=window or mixer.window),) * (passes - 1))
+    return group._replace(again=(mixer._replace(window=window or mixer.window),) * (passes - 1))
 
 
 _DORY = Row(names=("q_proj", "g_proj", "k_proj", "v_proj", "o_proj"), gate="elements", attention="mixer", mlp="mixer")

@@ -51,11 +51,11 @@ def mllama(config: Json) -> ModelArch:
 def _crossed(group: LayerGroup, crossing: frozenset[int], tokens: int) -> list[LayerGroup]:
     """Layers of the decoder apart: those that attend to the request, and those that attend to the encoder."""
     assert isinstance(group.mixer, Attention)
-    seen = replace(group.mixer, encoder_tokens=tokens, qk_norm="head", module="cross_attn")
+    seen = group.mixer._replace(encoder_tokens=tokens, qk_norm="head", module="cross_attn")
     gates = (Weight(name="gates", role="norm", module="cross_attn_gate", outputs=2, inputs=1),)
     found = [
-        replace(group, indices=tuple(i for i in group.indices if i not in crossing)),
-        replace(group, indices=tuple(i for i in group.indices if i in crossing), mixer=seen, others=gates),
+        group._replace(indices=tuple(i for i in group.indices if i not in crossing)),
+        group._replace(indices=tuple(i for i in group.indices if i in crossing), mixer=seen, others=gates),
     ]
     return [layers for layers in found if layers.indices]
 

@@ -60,8 +60,8 @@ def moondream3(config: Json) -> ModelArch:
     for group in arch.layers:
         forward = group.feed_forward
         if isinstance(forward, Experts):
-            forward = replace(forward, gated=True, plain=True)
-        groups.append(replace(group, feed_forward=forward, others=(scale,)))
+            forward = forward._replace(gated=True, plain=True)
+        groups.append(group._replace(feed_forward=forward, others=(scale,)))
     encoders = tuple(_encoder(said.get("vision") or {}, hidden))
     return replace(arch, layers=tuple(groups), encoders=encoders, image_prefix=True)
 

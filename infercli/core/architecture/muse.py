@@ -48,7 +48,7 @@ def _eyes(config: Json, hidden: int) -> list[Weight]:
     merged = integer(config | vision, ("output_dim", "out_hidden_size"), 6144)
     adapted = integer(config | vision, ("adapter_dim", "projector_hidden_size"), 4096)
     return [
-        *(w if ".attn." in w.name else replace(w, split="replicated") for w in _tower(vision, width)),
+        *(w if ".attn." in w.name else w._replace(split="replicated") for w in _tower(vision, width)),
         plain("vision_adapter", (merged + adapted) * adapted),
         plain("vision_projection", adapted * hidden),
     ]
@@ -120,7 +120,7 @@ def _gated(group: LayerGroup, hidden: int, inner: int) -> LayerGroup:
         return group
     around = Weight(name="expert projections", role="mlp", module="mlp.expert_proj", outputs=2 * inner, inputs=hidden)
     norms = Weight(name="expert norms", role="norm", module="mlp.expert_norm", outputs=2 * inner, inputs=1)
-    return replace(group, feed_forward=replace(experts, latent_apart=True), others=(*group.others, around, norms))
+    return group._replace(feed_forward=experts._replace(latent_apart=True), others=(*group.others, around, norms))
 
 
 def _spark_encoders(config: Json, hidden: int) -> list[Weight]:

@@ -112,7 +112,7 @@ def arctic(config: Json) -> ModelArch:
     arch = parse_decoder(own, _ARCTIC)
     if not residual:
         return arch
-    groups = (replace(g, norms=3) if isinstance(g.feed_forward, Experts) else g for g in arch.layers)
+    groups = (g._replace(norms=3) if isinstance(g.feed_forward, Experts) else g for g in arch.layers)
     return replace(arch, layers=tuple(groups))
 
 
@@ -132,4 +132,4 @@ def persimmon(config: Json) -> ModelArch:
         return arch
     width = arch.hidden // integer(config, HEADS)
     norms = Weight(name="query and key norms", role="norm", module="self_attn.q_layernorm", outputs=4, inputs=width)
-    return replace(arch, layers=tuple(replace(group, others=(norms,)) for group in arch.layers))
+    return replace(arch, layers=tuple(group._replace(others=(norms,)) for group in arch.layers))

@@ -65,14 +65,14 @@ def heads(name: str, config: Json, hidden: int) -> list[Weight]:
         half = integer(config, "hidden_size") // 2
         return [_head("projector.0", half, hidden), _head("projector.2", _JINA_RANKING_WIDTH, half)]
     if name in ("Qwen2ForProcessRewardModel", "Qwen2ForRewardModel"):
-        wide = replace(_head("score.0", hidden, hidden + 1), split="outputs", float32=True)
+        wide = _head("score.0", hidden, hidden + 1)._replace(split="outputs", float32=True)
         count = 2 if name == "Qwen2ForProcessRewardModel" else 1
-        last = replace(wide, name="score.2", module="score.2", outputs=count, inputs=hidden, split="inputs")
-        return [wide, last, replace(last, name="score bias", inputs=1, split="replicated")]
+        last = wide._replace(name="score.2", module="score.2", outputs=count, inputs=hidden, split="inputs")
+        return [wide, last, last._replace(name="score bias", inputs=1, split="replicated")]
     if name.startswith("ColBERT"):
         return colbert(config, hidden)
     if name == "InternLM2ForRewardModel":
-        return [replace(_head("v_head", 1, hidden), split="inputs")]
+        return [_head("v_head", 1, hidden)._replace(split="inputs")]
     return []
 
 
@@ -84,11 +84,11 @@ def privacy_filter(config: Json) -> ModelArch:
     arch = parse_decoder(config, ROWS["GptOssForCausalLM"])
     window = integer(config, "sliding_window", 128) + 1
     groups = tuple(
-        replace(group, mixer=replace(group.mixer, window=window, cached=False))
+        group._replace(mixer=group.mixer._replace(window=window, cached=False))
         for group in arch.layers
         if isinstance(group.mixer, Attention)
     )
-    score = replace(whole("score", labels(config), arch.hidden + 1), float32=True)
+    score = whole("score", labels(config), arch.hidden + 1)._replace(float32=True)
     return replace(arch, layers=groups, outside=(*arch.outside, score), lm_head=False, pooling=True)
 
 

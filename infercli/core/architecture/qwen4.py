@@ -48,12 +48,12 @@ def qwen4_exp(config: Json) -> ModelArch:
         own["layer_types"] = ["full_attention" if kind in _SPARSE else kind for kind in kinds]
     arch = qwen3_next(own | {"attn_output_gate": True})
     indexer, mixing = _indexer(own, hidden), _mixing(own, hidden)
-    halves = tuple(replace(w, module=f"{half}_{w.module}") for half in ("attn", "mlp") for w in mixing)
+    halves = tuple(w._replace(module=f"{half}_{w.module}") for half in ("attn", "mlp") for w in mixing)
     ends = _mixing(own, hidden, injects=False)
     tables = _tables(own, hidden)
     layers: list[Layer] = []
     for index, group in sorted((i, g) for g in arch.layers for i in g.indices):
-        mixer = replace(group.mixer, indexer=indexer) if isinstance(group.mixer, Attention) else group.mixer
+        mixer = group.mixer._replace(indexer=indexer) if isinstance(group.mixer, Attention) else group.mixer
         layers.append(Layer(mixer, group.feed_forward, 0, halves, tables.get(index)))
     unknown = sorted(set(tables) - {i for i, layer in enumerate(layers) if not isinstance(layer.mixer, Attention)})
     if unknown:
@@ -61,7 +61,7 @@ def qwen4_exp(config: Json) -> ModelArch:
     drafts: list[Layer] = []
     for group in arch.draft_layers:
         assert isinstance(group.mixer, Attention)
-        drafts += [Layer(replace(group.mixer, indexer=indexer), group.feed_forward, 0, halves)] * len(group.indices)
+        drafts += [Layer(group.mixer._replace(indexer=indexer), group.feed_forward, 0, halves)] * len(group.indices)
     if drafts:
         streamed = _vector("pre_fc_norm_hidden", (streams - 2) * hidden)  # the other two are counted for every draft
         drafts[-1] = drafts[-1]._replace(others=(*halves, *ends, streamed))
@@ -98,7 +98,7 @@ def _mixing(config: Json, hidden: int, *, injects: bool = True) -> tuple[Weight,
     name = "hyper_connection" if injects else "hyper_connection_mixer"
     into = Weight(name="streams down", role="other", module=f"{name}.input_mix_weight_down", outputs=down,
                   inputs=streams * hidden)  # fmt: skip
-    up = replace(into, name="streams up", module=f"{name}.input_mix_weight_up", outputs=into.inputs, inputs=rank)
+    up = into._replace(name="streams up", module=f"{name}.input_mix_weight_up", outputs=into.inputs, inputs=rank)
     return (_vector(f"{name}.hc_norm", streams * hidden), into, up)
 
 
@@ -125,7 +125,7 @@ def _tables(config: Json, hidden: int) -> dict[int, ShortConvolution]:
             conv_kernel=(kernel - 1) * dilation + 1,
             whole=True,
             projections=(
-                table, key, replace(key, name="n-gram values", module="ple.value_proj", outputs=hidden),
+                table, key, key._replace(name="n-gram values", module="ple.value_proj", outputs=hidden),
                 _vector("ple.norm_key", 3 * wide), _vector("ple.conv1d", kernel * wide),
             ),
         )  # fmt: skip

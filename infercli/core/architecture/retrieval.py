@@ -5,8 +5,6 @@ The one thing to know: each function here reads all of config.json, and the vect
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from infercli.core.architecture.bert import labels
 from infercli.core.architecture.encoder_parts import part, plain, siglip, weight
 from infercli.core.architecture.encoders import qwen2_vl, qwen3_vl
@@ -40,11 +38,11 @@ def jina_vl(config: Json, hidden: int) -> list[Weight]:
         weight("score.out_proj", count, hidden, split="inputs", linear=False),
         plain("score.out_proj.bias", count),
     )
-    return [*qwen2_vl(part(config, "vision_config"), hidden), *(replace(w, float32=True) for w in score)]
+    return [*qwen2_vl(part(config, "vision_config"), hidden), *(w._replace(float32=True) for w in score)]
 
 
 def _projection(width: int, hidden: int) -> Weight:
-    return replace(plain("custom_text_proj", width * hidden), float32=True)
+    return plain("custom_text_proj", width * hidden)._replace(float32=True)
 
 
 def nemotron(config: Json, hidden: int) -> list[Weight]:
@@ -57,4 +55,4 @@ def nemotron(config: Json, hidden: int) -> list[Weight]:
 def nemotron_reranker(config: Json, hidden: int) -> list[Weight]:
     """As `nemotron`, and a score in float32 beside the decoder's own, which it does not use."""
     text = part(config, "llm_config" if "llm_config" in config else "text_config")
-    return [*nemotron(config, hidden), replace(plain("score", labels(text) * hidden), float32=True)]
+    return [*nemotron(config, hidden), plain("score", labels(text) * hidden)._replace(float32=True)]

@@ -5,8 +5,6 @@ The one thing to know: each function here reads all of config.json.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from infercli.core.architecture import encoders
 from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, plain, projector, q_former, weight
 from infercli.core.architecture.fields import EXTEND, integer
@@ -84,7 +82,7 @@ def ultravox(config: Json, hidden: int) -> list[Weight]:
     middle = integer(config, "hidden_size", 4096)
     halved = middle // 2 if config.get("projector_act", "swiglu") == "swiglu" else middle
     return [
-        *(replace(w, cut_since=(0, 28)) for w in whisper_encoder(audio, "audio_tower")),
+        *(w._replace(cut_since=(0, 28)) for w in whisper_encoder(audio, "audio_tower")),
         weight("multi_modal_projector.linear_1", middle, stacked),
         weight("multi_modal_projector.linear_2", hidden, halved),
         plain("multi_modal_projector.ln", stacked + (halved if config.get("projector_ln_mid") else hidden)),

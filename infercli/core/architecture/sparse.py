@@ -59,14 +59,13 @@ def step(config: Json) -> ModelArch:
         windowed = isinstance(mixer, Attention) and mixer.window is not None
         if isinstance(mixer, Attention) and windowed == (other.get("attention_type") == "sliding_attention"):
             width = integer(other, "head_dim", mixer.head_dim)
-            mixer = replace(
-                mixer,
+            mixer = mixer._replace(
                 heads=integer(other, "num_attention_heads"),
                 kv_heads=integer(other, "num_attention_groups"),
                 head_dim=width,
                 v_head_dim=width,
             )
-        groups.append(replace(group, mixer=mixer))
+        groups.append(group._replace(mixer=mixer))
     return replace(arch, layers=tuple(groups))
 
 
@@ -96,7 +95,7 @@ def laguna(config: Json) -> ModelArch:
         numbers = own if heads is None else own | {"num_attention_heads": heads[index]}
         mixer = attention(numbers, row, head_size(own), window, None)
         if window is not None and own.get("swa_attention_sink_enabled"):
-            mixer = replace(mixer, sinks=True)
+            mixer = mixer._replace(sinks=True)
         layers.append(Layer(mixer, feed_forward(own, row, arch.hidden, sparse=index in sparse)))
     width, tables = arch.rope_width, own.get("rope_parameters") or {}
     # Tables by layer type leave the length as it is written: LagunaConfig does not hand their scaling on.
@@ -154,7 +153,7 @@ def minimax_m3(config: Json) -> ModelArch:
     hidden, sparse = integer(config, HIDDEN), sparse_layers(config, count)
     layers = [
         Layer(
-            replace(full, indexer=indexer) if mark else full,
+            full._replace(indexer=indexer) if mark else full,
             feed_forward(config, _MINIMAX_M3, hidden, sparse=i in sparse),
         )
         for i, mark in enumerate(marks)

@@ -5,8 +5,6 @@ The one thing to know: each function here reads all of config.json.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, plain, weight
 from infercli.core.architecture.fields import integer
 from infercli.core.architecture.layers import Weight
@@ -63,7 +61,7 @@ def fun_audio_chat(config: Json, _hidden: int) -> list[Weight]:
     )
     return [
         plain(f"{module}.conv", (3 * integer(audio, "num_mel_bins", 128) + 3 * width + 2) * width),
-        *(replace(w, linear=False, must_divide=heads(audio, 20)) for w in attention),
+        *(w._replace(linear=False, must_divide=heads(audio, 20)) for w in attention),
         plain(f"{module}.layers", (2 * wide + 6) * width + wide, depth),
         plain(f"{module}.proj", (width + 1 + 2) * out + 2 * width),
         plain("audio_tower", (integer(audio, "codebook_size") + 2 * out) * out),

@@ -6,7 +6,6 @@ replicated instead, once there are more ranks than heads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from infercli.core.architecture.layers import (
@@ -28,8 +27,7 @@ from infercli.core.architecture.layers import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Layout:
+class Layout(NamedTuple):
     """How an engine's ranks share the model."""
 
     tensor_parallel_size: int = 1

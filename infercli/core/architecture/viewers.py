@@ -5,8 +5,6 @@ The one thing to know: each function here reads all of config.json.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from infercli.core.architecture.encoder_parts import Block, blocks, heads, merger, part, patches, plain, siglip, weight
 from infercli.core.architecture.encoders import qwen2_vl
 from infercli.core.architecture.fields import EXTEND, integer
@@ -142,7 +140,7 @@ def hcx_vision(config: Json, hidden: int) -> list[Weight]:
         vectors = (rows if config.get("proj_pos_emb", True) else 0) + (2 if config.get("proj_prenorm") else 0)
         behind = [
             plain("mm_projector", vectors * width + (width + 1 + hidden + 1) * hidden),
-            replace(_stage("mm_projector.net", 3, width, width), copies=2),
+            _stage("mm_projector.net", 3, width, width)._replace(copies=2),
         ]
     else:
         raise Unsupported(f"config.json: mm_projector_type: {kind} is not known here", EXTEND)
@@ -158,7 +156,7 @@ def col_modern_vbert(config: Json, hidden: int) -> list[Weight]:
     return [
         *siglip(vision, "vision_model"),
         plain("connector.proj", merged * hidden),
-        replace(plain("custom_text_proj", (hidden + 1) * width), float32=True),
+        plain("custom_text_proj", (hidden + 1) * width)._replace(float32=True),
     ]
 
 

@@ -42,7 +42,7 @@ def voxtral_realtime(config: Json) -> ModelArch:
             _linear("delay down", "other", "ada_rms_norm_t_cond.0", narrow, arch.hidden, "outputs"),
             _linear("delay up", "other", "ada_rms_norm_t_cond.2", arch.hidden, narrow, "inputs"),
         )
-        groups = tuple(replace(group, others=tuple(replace(w, linear=False) for w in others)) for group in groups)
+        groups = tuple(group._replace(others=tuple(w._replace(linear=False) for w in others)) for group in groups)
     frames = integer(audio, "downsample_factor", integer(config, "downsample_factor", 4))
     width, bins = integer(audio, ("d_model", "hidden_size"), 1280), integer(audio, "num_mel_bins", 128)
     hearing = _hearing(audio, width, frames, arch.layer_count)
@@ -54,7 +54,7 @@ def voxtral_realtime(config: Json) -> ModelArch:
         layers=(*groups, hearing),
         rope_width=arch.rope_width + frames * integer(audio, _WIDTH, 64),
         encoders=(
-            replace(biases, must_divide=heads),
+            biases._replace(must_divide=heads),
             plain("whisper_encoder.conv", (3 * bins + 3 * width + 2 + 1) * width),
             plain("audio_language_adapter", (frames * width + arch.hidden) * arch.hidden),
         ),

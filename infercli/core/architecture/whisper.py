@@ -6,8 +6,6 @@ whatever it says, and the decoder ends after a few hundred tokens.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.encoder_parts import Block, blocks, part, plain
 from infercli.core.architecture.fields import EXTEND, Layer, checkpoint_dtype, family_of, grouped, integer
@@ -26,7 +24,7 @@ def whisper(config: Json) -> ModelArch:
         heads=heads, kv_heads=heads, head_dim=width // heads, v_head_dim=width // heads, qkv_bias=True,
         output_bias=True, names=("q_proj", "k_proj", "v_proj", "out_proj"),
     )  # fmt: skip
-    heard = replace(own, encoder_tokens=integer(config, "max_source_positions", 1500), module="encoder_attn")
+    heard = own._replace(encoder_tokens=integer(config, "max_source_positions", 1500), module="encoder_attn")
     forward = Dense(
         intermediate=integer(config, "decoder_ffn_dim"), gated=False, bias=True, module="", names=("fc1", "fc2")
     )
@@ -68,7 +66,7 @@ def cohere_asr(config: Json) -> ModelArch:
         heads=heads, kv_heads=heads, head_dim=width // heads, v_head_dim=width // heads, qkv_bias=True,
         output_bias=True, module="first_sub_layer", names=("query_net", "key_net", "value_net", "out_projection"),
     )  # fmt: skip
-    heard = replace(own, encoder_tokens=_heard(config), module="second_sub_layer")
+    heard = own._replace(encoder_tokens=_heard(config), module="second_sub_layer")
     forward = Dense(
         intermediate=integer(said, "inner_size"), gated=False, bias=True, module="third_sub_layer",
         names=("dense_in", "dense_out"),

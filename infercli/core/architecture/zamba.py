@@ -48,7 +48,7 @@ def zamba2(config: Json) -> ModelArch:
     blocks = integer(config, "num_mem_blocks", 1)
     uses = sum(_NAMES[str(kind)] for kind in kinds) / blocks
     shared = _shared(hidden, width, wide, biased=biased)
-    arch = replace(arch, outside=tuple(replace(w, copies=blocks, uses=uses) for w in shared), tied=True)
+    arch = replace(arch, outside=tuple(w._replace(copies=blocks, uses=uses) for w in shared), tied=True)
     if config.get("use_long_context"):
         arch = replace(arch, max_model_len=16384)
     if not config.get("use_mem_rope"):
@@ -67,15 +67,15 @@ def _shared(hidden: int, width: int, wide: int, *, biased: bool) -> list[Weight]
         norms,
     ]
     if biased:
-        ups = replace(norms, name="shared biases", role="mlp", outputs=2 * wide, split="outputs")
-        found += [ups, replace(ups, outputs=hidden, split="replicated")]
+        ups = norms._replace(name="shared biases", role="mlp", outputs=2 * wide, split="outputs")
+        found += [ups, ups._replace(outputs=hidden, split="replicated")]
     return found
 
 
 def _adapter(role: Role, module: str, rank: int, outputs: int, inputs: int, copies: int) -> tuple[Weight, ...]:
     """What one use of a block adds to its projections, through a small vector."""
-    down = replace(_linear(role, f"{module}.A", rank, inputs, "outputs"), copies=copies)
-    return (down, replace(down, name=f"{module}.B", module=f"{module}.B", outputs=outputs, inputs=rank))
+    down = _linear(role, f"{module}.A", rank, inputs, "outputs")._replace(copies=copies)
+    return (down, down._replace(name=f"{module}.B", module=f"{module}.B", outputs=outputs, inputs=rank))
 
 
 def _linear(role: Role, module: str, outputs: int, inputs: int, split: Split = "replicated") -> Weight:

@@ -225,17 +225,17 @@ def _check_layout(
     """
     for what in tensor_parallel.stage_problems(arch, layout.pipeline_parallel_size):
         problems.add("pipeline_parallel_size", what, "lower it, or leave it out")
-        layout = replace(layout, pipeline_parallel_size=1)
+        layout = layout._replace(pipeline_parallel_size=1)
     for what in tensor_parallel.dealing_problems(arch, expert_parallel=layout.expert_parallel):
         problems.add("enable_expert_parallel", what, "leave it out")
-        layout = replace(layout, expert_parallel=False)
+        layout = layout._replace(expert_parallel=False)
 
     def broken_by(layout: Layout) -> tuple[str, ...]:
         return tensor_parallel.layout_problems(arch, quantization, layout, version, gpu)
 
     broken = broken_by(layout)
-    whole = [n for n in _SPLITS if not broken_by(replace(layout, tensor_parallel_size=n))] if broken else []
-    alone = not whole and layout.data_parallel_size > 1 and not broken_by(replace(layout, data_parallel_size=1))
+    whole = [n for n in _SPLITS if not broken_by(layout._replace(tensor_parallel_size=n))] if broken else []
+    alone = not whole and layout.data_parallel_size > 1 and not broken_by(layout._replace(data_parallel_size=1))
     for what in broken:
         if whole:
             problems.add("tensor_parallel_size", what, f"possible: {', '.join(map(str, whole))}")

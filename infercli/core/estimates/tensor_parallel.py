@@ -7,7 +7,6 @@ tensor as the checkpoint stores it. File names are those of vLLM 0.29.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from math import gcd
 from typing import NamedTuple
@@ -242,7 +241,7 @@ def _indivisible(wholes: list[tuple[str, int]], ranks: int) -> Iterator[str]:
 def _kernel_problems(
     arch: ModelArch, quantization: Quantization, layout: Layout, engine_version: str | None, gpu: Gpu | None
 ) -> Iterator[str]:
-    whole, tp = replace(layout, pipeline_parallel_size=1), layout.tensor_parallel_size
+    whole, tp = layout._replace(pipeline_parallel_size=1), layout.tensor_parallel_size
     for group in arch.layers:
         stored = {
             t.name: [s for s, _ in schemes_of(quantization, t.modules, t.indices) if s is not None]

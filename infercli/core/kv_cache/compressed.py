@@ -6,7 +6,6 @@ The one thing to know: pages keep their sizes and share a block (packing.py), an
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from infercli.core.architecture.arch import CompressedAttention
 from infercli.core.kv_cache.groups import LayerCache
@@ -90,7 +89,7 @@ def compressed_caches(
             f"ask for a block_size of {_COMPRESSED_BLOCK}, or for none",
         )
     window = _side_by_side("window", _COMPRESSED_WINDOW_BLOCK, _COMPRESSED_WINDOW_BLOCK * _COMPRESSED_KEY_BYTES)
-    found = [replace(window, kind="sliding", reach=mixer.window)]
+    found = [window._replace(kind="sliding", reach=mixer.window)]
     if not mixer.compress_ratio:
         return found
     stored = _COMPRESSED_BLOCK // mixer.compress_ratio
@@ -123,7 +122,7 @@ def _sharing(
     far = _NVFP4_RECORD_BYTES if kv_dtype == NVFP4_RECORDS else near
     window = _side_by_side("window", _SHARED_WINDOW_BLOCK, _SHARED_WINDOW_BLOCK * near, alignment)
     step = math.lcm(near, far) if wide and rules.fills_blocks_with_rows else 1
-    found = [replace(window, kind="sliding", reach=mixer.window, block_step_bytes=step)]
+    found = [window._replace(kind="sliding", reach=mixer.window, block_step_bytes=step)]
     if not mixer.owns_keys or mixer.indexer is None:
         return found
     stored, key = block // mixer.compress_ratio, mixer.indexer.head_dim
@@ -149,7 +148,7 @@ def _waiting(ratio: int, head_dim: int) -> LayerCache:
     overlapping = 2 if ratio == 4 else 1
     block = _COMPRESSOR_BLOCKS[ratio]
     page_bytes = block * 2 * overlapping * head_dim * _FLOAT32_BYTES
-    return replace(_side_by_side("waiting", block, page_bytes), kind="sliding", reach=overlapping * ratio)
+    return _side_by_side("waiting", block, page_bytes)._replace(kind="sliding", reach=overlapping * ratio)
 
 
 def _side_by_side(

@@ -11,14 +11,12 @@ core/kv_cache/packing.py.
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from infercli.errors import Unsupported
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayerCache:
+class LayerCache(NamedTuple):
     """What one layer keeps, in pages of `block_tokens` tokens."""
 
     kind: Literal["full", "sliding", "chunked", "state", "ring", "encoder"]
@@ -51,8 +49,7 @@ class PlacedCache(NamedTuple):
     cache: LayerCache
 
 
-@dataclass(frozen=True)
-class CacheGroup:
+class CacheGroup(NamedTuple):
     """Layers that share the blocks of a request. All are of one kind, block size and reach."""
 
     layers: tuple[PlacedCache, ...]
@@ -111,10 +108,10 @@ def _grown(cache: LayerCache, page_bytes: int) -> LayerCache:
         return cache
     if cache.kind != "state" and page_bytes % cache.page_bytes == 0:
         ratio = page_bytes // cache.page_bytes
-        return replace(cache, block_tokens=cache.block_tokens * ratio, page_bytes=page_bytes)
+        return cache._replace(block_tokens=cache.block_tokens * ratio, page_bytes=page_bytes)
     if not cache.padding_allowed:
         raise Unsupported(
             f"vLLM cannot pad a page of latent attention ({cache.page_bytes:,} B) to that of the other layers "
             f"({page_bytes:,} B)"
         )
-    return replace(cache, page_bytes=page_bytes)
+    return cache._replace(page_bytes=page_bytes)

@@ -5,8 +5,6 @@ The one thing to know: vLLM has kept the vector since 0.7.1. Before, a token of 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from infercli.core.architecture.arch import Attention, LatentAttention
 from infercli.core.kv_cache.compressed import INDEXER_SCALE_BLOCK, ring
 from infercli.core.kv_cache.groups import LayerCache
@@ -53,10 +51,10 @@ def latent_caches(
     keys = per_token("indexer", key + key // INDEXER_SCALE_BLOCK * 4, block_tokens)
     if pool == 1:
         return [own, keys]
-    keys = replace(keys, shape=("pooled", key, pool), page_bytes=keys.page_bytes // pool)
+    keys = keys._replace(shape=("pooled", key, pool), page_bytes=keys.page_bytes // pool)
     # Glm5NextTailCache (0.31 to 0.33 models/glm5next/common/attention.py): a key and a score of each token, in bfloat16
     waiting = ring(pool + drafted, pool, 2 * key * _BFLOAT16_BYTES)
-    return [replace(cache, side_by_side=True) for cache in (own, keys)] + [waiting]
+    return [cache._replace(side_by_side=True) for cache in (own, keys)] + [waiting]
 
 
 def per_token(name: str, token_bytes: int, block_tokens: int) -> LayerCache:

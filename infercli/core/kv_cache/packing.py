@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Sequence
-from dataclasses import replace
 from math import lcm
 
 from infercli.core.kv_cache.groups import CacheGroup, PlacedCache, blocks_needed_by
@@ -132,7 +131,7 @@ def _padded_windows(layers: Sequence[PlacedCache]) -> list[PlacedCache]:
     """Pages of windows as large as the next size that full attention has: what 0.20 to 0.26 did."""
     full = {placed.cache.page_bytes for placed in layers if placed.cache.kind == "full"}
     return [
-        PlacedCache(layer, replace(cache, page_bytes=min(p for p in full if p >= cache.page_bytes)))
+        PlacedCache(layer, cache._replace(page_bytes=min(p for p in full if p >= cache.page_bytes)))
         if cache.kind == "sliding" and full
         else PlacedCache(layer, cache)
         for layer, cache in layers

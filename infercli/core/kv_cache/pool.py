@@ -9,7 +9,6 @@ Equality with vLLM 0.29's functions is tested over real model classes; older ver
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -252,7 +251,7 @@ def _admitted_alone(
 ) -> tuple[tuple[LayerCache, ...], ...]:
     """The caches that check_enough_kv_cache_memory of 0.8.3 to 0.13 is asked about, for each pipeline stage."""
     own = [
-        (layer, replace(c, kind="full", reach=None) if c.kind == "chunked" and rules.since < _CHUNKS_HAVE_SPECS else c)
+        (layer, c._replace(kind="full", reach=None) if c.kind == "chunked" and rules.since < _CHUNKS_HAVE_SPECS else c)
         for layer, c in caches
     ]
     stages = (_layers_of(caches, arch, layout, stage) for stage in range(layout.pipeline_parallel_size))
@@ -284,9 +283,9 @@ def _layers_of(caches: tuple[PlacedCache, ...], arch: ModelArch, layout: Layout,
 def _of_every_layer(caches: tuple[PlacedCache, ...]) -> tuple[CacheGroup, ...]:
     """V0's blocks, which hold tokens of a request or of its encoder: a layer that attends to both has one page."""
     reach = next(cache.reach for _, cache in caches if cache.kind == "encoder")
-    pages = {layer: replace(cache, kind="full", reach=None) for layer, cache in caches}
+    pages = {layer: cache._replace(kind="full", reach=None) for layer, cache in caches}
     own = tuple(PlacedCache(layer, page) for layer, page in pages.items())
-    heard = tuple(PlacedCache(layer, replace(page, kind="encoder", reach=reach)) for layer, page in pages.items())
+    heard = tuple(PlacedCache(layer, page._replace(kind="encoder", reach=reach)) for layer, page in pages.items())
     return CacheGroup(own), CacheGroup(heard)
 
 

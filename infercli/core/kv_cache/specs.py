@@ -7,7 +7,6 @@ state, and pads the state to that page: on such a model the block size is an out
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from infercli.core.architecture.arch import (
@@ -159,7 +158,7 @@ def _step(arch: ModelArch, settings: CacheSettings, rules: CacheRules) -> int:
 def _reaching(layers: list[PlacedCache], further: int) -> list[PlacedCache]:
     """`layers` with windows that hold so many tokens more."""
     return [
-        PlacedCache(layer, replace(c, reach=c.reach + further) if c.kind == "sliding" and c.reach is not None else c)
+        PlacedCache(layer, c._replace(reach=c.reach + further) if c.kind == "sliding" and c.reach is not None else c)
         for layer, c in layers
     ]
 
@@ -269,8 +268,8 @@ def _sparse_by_blocks(own: LayerCache, indexer: Indexer, settings: CacheSettings
     keys = per_token("indexer", key_bytes, settings.block_tokens)
     held = -(-(ratio + settings.speculative_tokens) // ratio) * ratio
     return [
-        replace(own, side_by_side=True),
-        replace(keys, page_bytes=keys.page_bytes // ratio, side_by_side=True),
+        own._replace(side_by_side=True),
+        keys._replace(page_bytes=keys.page_bytes // ratio, side_by_side=True),
         ring(held, held, key_bytes),
     ]
 
@@ -399,7 +398,7 @@ def _aligned(layers: list[PlacedCache], settings: CacheSettings, chunk: int) -> 
 
 def _with_block(cache: LayerCache, block_tokens: int, state_page_bytes: int) -> LayerCache:
     if cache.kind == "state":
-        return replace(cache, block_tokens=block_tokens, page_bytes=state_page_bytes)
+        return cache._replace(block_tokens=block_tokens, page_bytes=state_page_bytes)
     if cache.kind in ("sliding", "ring"):
         return cache
-    return replace(cache, block_tokens=block_tokens, page_bytes=cache.page_bytes * block_tokens // cache.block_tokens)
+    return cache._replace(block_tokens=block_tokens, page_bytes=cache.page_bytes * block_tokens // cache.block_tokens)

@@ -222,7 +222,7 @@ def as_loaded(arch: ModelArch, items: Items, release: tuple[int, int], *, encode
     left_out |= release < _GEMMA_3N_SEES and arch.architecture.startswith("Gemma3nFor")
     if not arch.encoders or not (left_out or encoders_whole):
         return arch
-    whole = tuple(replace(weight, split="replicated") for weight in arch.encoders)
+    whole = tuple(weight._replace(split="replicated") for weight in arch.encoders)
     return replace(arch, encoders=() if left_out else whole)
 
 

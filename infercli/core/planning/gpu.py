@@ -7,7 +7,6 @@ by the same functions; what is said to fit does so with every estimate at its hi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from infercli.core.architecture.arch import ModelArch
@@ -109,13 +108,13 @@ class GpuPlanner:
         for what in stage_problems(self.arch, layout.pipeline_parallel_size):
             said = f"engine_args.pipeline_parallel_size: {layout.pipeline_parallel_size} is not possible: {what}"
             problems.add("", said, "lower it, or leave it out")
-            layout = replace(layout, pipeline_parallel_size=1)
+            layout = layout._replace(pipeline_parallel_size=1)
         for what in dealing_problems(self.arch, expert_parallel=layout.expert_parallel):
             problems.add("", f"engine_args.enable_expert_parallel: {what}", "leave it out")
-            layout = replace(layout, expert_parallel=False)
+            layout = layout._replace(expert_parallel=False)
 
         def broken_by(ranks: int) -> tuple[str, ...]:
-            split = replace(layout, tensor_parallel_size=ranks)
+            split = layout._replace(tensor_parallel_size=ranks)
             return layout_problems(self.arch, self.quantization, split, self.facts.version, self.gpu)
 
         def possible() -> list[int]:

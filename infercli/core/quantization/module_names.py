@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -34,8 +33,7 @@ class Pattern(NamedTuple):
     """None: no number, so every layer."""
 
 
-@dataclass(frozen=True)
-class Modules:
+class Modules(NamedTuple):
     """A set of modules."""
 
     patterns: tuple[Pattern, ...] = ()

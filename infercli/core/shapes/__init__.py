@@ -136,7 +136,7 @@ def _quantized(base: str, quantization: Json, source: str, widened: int | None =
     shape = shape._replace(quantization=detect(quantization), source=source)
     if widened is None:
         return shape
-    layers = tuple(replace(group, feed_forward=Dense(intermediate=widened)) for group in shape.arch.layers)
+    layers = tuple(group._replace(feed_forward=Dense(intermediate=widened)) for group in shape.arch.layers)
     return shape._replace(arch=replace(shape.arch, layers=layers))
 
 

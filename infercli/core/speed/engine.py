@@ -123,12 +123,12 @@ def _drafting(
         return None
     if serving.draft is None:
         group = arch.draft_layers[0]
-        one = group if arch.draft_others is not None else replace(group, indices=group.indices[:1])
+        one = group if arch.draft_others is not None else group._replace(indices=group.indices[:1])
         arch = replace(arch, layers=(one,), draft_layers=(), encoders=())
     else:
         arch, quantization = serving.draft
     work = rank_work(
-        arch, quantization, gpu, replace(serving.layout, pipeline_parallel_size=1),
+        arch, quantization, gpu, serving.layout._replace(pipeline_parallel_size=1),
         element_bytes=serving.element_bytes, kv_element_bytes=serving.kv_element_bytes,
         engine_version=version_of(serving.engine_version),
     )  # fmt: skip

@@ -273,7 +273,7 @@ def test_qwen3_next_drafts_with_a_layer_that_its_config_does_not_count():
 def test_a_draft_projection_is_whole_on_every_rank_or_split(name, rows):
     arch = find_shape(name).arch
     (group,) = arch.draft_layers
-    two = replace(arch, draft_layers=(replace(group, indices=(*group.indices, group.indices[0] + 1)),))
+    two = replace(arch, draft_layers=(group._replace(indices=(*group.indices, group.indices[0] + 1)),))
     for drafting, layers in ((arch, 1), (two, 2)):
         tensors = draft_tensors(drafting, Layout(tensor_parallel_size=4))
         copies = layers if rows == arch.hidden else 1  # where it is split, all layers share one

@@ -121,12 +121,12 @@ def test_experts_are_as_wide_as_their_kernel_wants_them(ranks, gpu, version, wid
 
 def test_shared_experts_are_whole_where_ranks_share_out_the_tokens_of_a_step():
     cut = Layout(tensor_parallel_size=8, expert_parallel=True)
-    apart = replace(cut, data_parallel_size=2)
+    apart = cut._replace(data_parallel_size=2)
     assert held(apart, "shared_experts") == pytest.approx(8 * held(cut, "shared_experts"), rel=0.04)
     assert held(apart, "shared_experts") == pytest.approx(SPARSE * 3 * 6144 * 7168 * 2, rel=0.001)
-    for other in (replace(apart, expert_parallel=False), replace(apart, pipeline_parallel_size=2)):
+    for other in (apart._replace(expert_parallel=False), apart._replace(pipeline_parallel_size=2)):
         assert not other.sequence_parallel
-    assert not replace(apart, release=(0, 26)).sequence_parallel  # models/kimi_linear.py
+    assert not apart._replace(release=(0, 26)).sequence_parallel  # models/kimi_linear.py
 
 
 def test_a_connector_printed_the_pages_that_are_counted():

@@ -116,7 +116,7 @@ def test_shared_experts_of_deepseek_v4_are_padded_to_blocks():
 def test_padded_shared_experts_need_not_be_divisible():
     experts = Experts(experts=64, experts_per_token=6, intermediate=2048, shared_intermediate=2052, shared_block=128)
     group = find_shape(MTP).arch.layers[-1]
-    arch = replace(find_shape(MTP).arch, layers=(replace(group, feed_forward=experts),))
+    arch = replace(find_shape(MTP).arch, layers=(group._replace(feed_forward=experts),))
     assert not [what for what in problems(arch, find_shape(MTP).quantization, 8) if "shared" in what]
-    plain = replace(arch, layers=(replace(group, feed_forward=replace(experts, shared_block=1)),))
+    plain = replace(arch, layers=(group._replace(feed_forward=experts._replace(shared_block=1)),))
     assert [what for what in problems(plain, find_shape(MTP).quantization, 8) if "shared" in what]

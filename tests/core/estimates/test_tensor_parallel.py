@@ -109,7 +109,7 @@ def test_on_one_gpu_only_what_is_merged_must_be_of_whole_blocks():
     assert problems(of(Dense(intermediate=1000)), FP8_BLOCK, 1) == (
         "gate-up: 1000 outputs per GPU are not a multiple of the FP8 block 128",
     )
-    assert problems(of(mixer=replace(DEEPSEEK, q_lora_rank=1500)), FP8_BLOCK, 1) == (
+    assert problems(of(mixer=DEEPSEEK._replace(q_lora_rank=1500)), FP8_BLOCK, 1) == (
         "latent down: 1500 outputs per GPU are not a multiple of the FP8 block 128",
     )
 
@@ -134,7 +134,7 @@ def test_blocks_of_experts_are_cut_finer_since_029_and_were_refused_before():
         "experts: a width of 192 per GPU is not a multiple of the FP8 block 128",
     )
     # Experts that are dealt out are not cut: what a log of 0.10.0 ran.
-    dealt = replace(eight, expert_parallel=True)
+    dealt = eight._replace(expert_parallel=True)
     assert layout_problems(arch("Qwen/Qwen3-235B-A22B"), FP8_BLOCK, dealt, "0.10.0") == ()
     # 320 / 4 = 80: gcd(128, 80) = 16 is too fine (vllm-project/vllm#54178)
     small = of(Experts(experts=64, experts_per_token=8, intermediate=320))
@@ -227,7 +227,7 @@ def test_state_space_layers_split_by_heads_and_groups():
     assert problems(of(mixer=mamba), UNQUANTIZED, 16) == (
         "state-space groups (8) are not divisible by 16, and only one group can be repeated",
     )
-    assert problems(of(mixer=replace(mamba, groups=1)), UNQUANTIZED, 16) == ()
+    assert problems(of(mixer=mamba._replace(groups=1)), UNQUANTIZED, 16) == ()
     assert "state-space heads (64) is not divisible by 5" in problems(of(mixer=mamba), UNQUANTIZED, 5)
     first = StateSpace(version=1, heads=1, head_dim=8192, groups=1, state=16, conv_kernel=4, time_step_rank=256)
     assert problems(of(mixer=first), UNQUANTIZED, 8) == ()
@@ -255,7 +255,7 @@ def test_experts_are_cut_by_all_ranks_or_dealt_out():
     assert problems(experts, UNQUANTIZED, 4) == ()
     by_data = Layout(tensor_parallel_size=4, data_parallel_size=3)
     assert layout_problems(experts, UNQUANTIZED, by_data) == ("expert width (1408) is not divisible by 12",)
-    assert layout_problems(experts, UNQUANTIZED, replace(by_data, expert_parallel=True)) == ()
+    assert layout_problems(experts, UNQUANTIZED, by_data._replace(expert_parallel=True)) == ()
     odd = of(Experts(experts=60, experts_per_token=4, intermediate=1408, shared_intermediate=5636))
     assert problems(odd, UNQUANTIZED, 8) == ("shared experts' width (5636) is not divisible by 8",)
 

@@ -214,7 +214,7 @@ def test_states_had_the_dtype_of_the_model_before_013_whatever_config_json_says(
 def test_only_some_classes_ask_config_json_for_the_dtype_of_states(name, version, said, each):
     settings = CacheSettings(engine_version=version, dtype="bfloat16")
     mamba = next(m for m in mixers(ARCHS["states of Mamba 2, its dtype not said"]) if isinstance(m, StateSpace))
-    held = _state(replace(mamba, state_dtype=said), name, 1, settings, rules_for(version))
+    held = _state(mamba._replace(state_dtype=said), name, 1, settings, rules_for(version))
     assert held.page_bytes == (2048 + 2 * 8 * 128) * 3 * 2 + 32 * 64 * 128 * each
 
 

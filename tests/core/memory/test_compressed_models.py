@@ -156,7 +156,7 @@ def attention(gpu, **changed):
         max_model_len=131072, element_bytes=2, enforce_eager=False, speculative_tokens=0, drafts=False,
     )  # fmt: skip
     mixer = next(g.mixer for g in V41.arch.layers if 2 in g.indices)
-    return _attention_bytes(replace(mixer, **changed), V41.arch, load, (0, 33))
+    return _attention_bytes(mixer._replace(**changed), V41.arch, load, (0, 33))
 
 
 def test_layers_of_deepseek_v41_that_make_no_keys_need_no_scores():
@@ -174,7 +174,7 @@ def test_on_10x_what_deepseek_v41_attends_to_is_left_in_fp8():
 
 def test_candidates_are_left_for_layers_behind():
     fewer = tuple(
-        replace(g, mixer=replace(g.mixer, indexer=g.mixer.indexer and replace(g.mixer.indexer, candidates=0)))
+        g._replace(mixer=g.mixer._replace(indexer=g.mixer.indexer and g.mixer.indexer._replace(candidates=0)))
         for g in V41.arch.layers
     )
     without = V41._replace(arch=replace(V41.arch, layers=fewer))

@@ -182,7 +182,7 @@ def gpt_oss(layers: int = 24, experts: int = 32) -> ModelArch:
 def test_mxfp4_experts_are_padded_as_their_kernel_needs(gpu, engine, hidden, width, scale_rows):
     # vLLM 0.29 mxfp4_round_up_hidden_size_and_intermediate_size; 16 bytes hold 32 weights, one byte their scale
     arch = gpt_oss()
-    bare = replace(arch, layers=(replace(arch.layers[0], feed_forward=None),))
+    bare = replace(arch, layers=(arch.layers[0]._replace(feed_forward=None),))
     whole = weights_bytes(arch, typical("mxfp4"), Layout(), 2, gpu=find_gpu(gpu), engine_version=engine)
     experts = 24 * 32 * (3 * hidden * width // 2 + scale_rows * width // 32)
     router_and_biases = 24 * 2 * (32 * 2880 + 32 * 3 * 2880 + 32)
@@ -198,8 +198,8 @@ def test_a_scale_of_deepseek_v4_experts_is_a_byte_in_marlin_deepgemm_and_trtllm(
     # vLLM 0.23 to 0.33 fused_moe/oracle/mxfp4.py select_deepseek_v4_mxfp4_moe_backend: 16 bytes hold 32 weights
     arch = replace(gpt_oss(), architecture="DeepseekV4ForCausalLM")
     hidden, width = 3072, 3072  # a multiple of what any kernel pads to
-    routed = replace(arch.layers[0].feed_forward, intermediate=width, bias=False)
-    arch = replace(arch, hidden=hidden, layers=(replace(arch.layers[0], feed_forward=routed),))
+    routed = arch.layers[0].feed_forward._replace(intermediate=width, bias=False)
+    arch = replace(arch, hidden=hidden, layers=(arch.layers[0]._replace(feed_forward=routed),))
     found = weights_by_role(arch, typical("mxfp4"), Layout(), 2, gpu=find_gpu(gpu), engine_version=engine)["experts"]
     weights = len(arch.layers[0].indices) * routed.experts * 3 * hidden * width
     assert found == pytest.approx(weights * (16 + 1) / 32, rel=0.001)
@@ -208,7 +208,7 @@ def test_a_scale_of_deepseek_v4_experts_is_a_byte_in_marlin_deepgemm_and_trtllm(
 def test_mxfp4_experts_of_draft_layers_are_stored_as_those_of_the_others():
     # DeepSeek-V4, drafting: vLLM 0.29 models/deepseek_v4/nvidia/mtp.py takes the decoder's layer, behind its last
     arch = replace(gpt_oss(), architecture="DeepseekV4ForCausalLM")
-    arch = replace(arch, draft_layers=(replace(arch.layers[0], indices=(24,)),))
+    arch = replace(arch, draft_layers=(arch.layers[0]._replace(indices=(24,)),))
     alone, drafting = (
         weights_by_role(arch, typical("mxfp4"), Layout(), 2, gpu=find_gpu("B200"), drafts=d)["experts"]
         for d in (False, True)

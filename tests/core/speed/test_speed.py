@@ -143,7 +143,7 @@ def test_tied_embeddings_are_read_for_every_token_as_a_head_of_its_own_is():
 def test_sparse_attention_reads_the_tokens_that_an_indexer_picks_and_the_indexer_every_key():
     def reads(cached):
         indexer = Indexer(heads=4, head_dim=128, top_k=2048, query_inputs=4096, cached=cached)
-        groups = [replace(g, mixer=replace(g.mixer, indexer=indexer)) for g in LLAMA.layers]
+        groups = [g._replace(mixer=g.mixer._replace(indexer=indexer)) for g in LLAMA.layers]
         work = rank_work(
             replace(LLAMA, layers=tuple(groups)),
             UNQUANTIZED,

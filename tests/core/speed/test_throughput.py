@@ -383,7 +383,7 @@ def test_what_drafts_takes_the_time_that_it_needs_to_read_its_weights():
 def test_of_own_draft_layers_each_pass_takes_one():
     arch = find_shape("deepseek-ai/DeepSeek-V3").arch
     (layer,) = arch.draft_layers
-    two = replace(arch, draft_layers=(replace(layer, indices=(*layer.indices, layer.indices[-1] + 1)),))
+    two = replace(arch, draft_layers=(layer._replace(indices=(*layer.indices, layer.indices[-1] + 1)),))
     eight = replace(SERVING, layout=Layout(tensor_parallel_size=8), draft_tokens=2)
     found = [
         ask(load(concurrency=1), s, find_gpu("H200"), a, typical("fp8")).tpot_s
