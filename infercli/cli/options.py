@@ -1,7 +1,5 @@
 """Options that several verbs share, so that they are spelt and explained once."""
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Callable

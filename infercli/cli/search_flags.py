@@ -3,8 +3,6 @@
 The one thing to know: a plan of one profile reads the same flags, so it is checked by the same rules.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,7 +60,7 @@ class Typed(NamedTuple):
     """max_model_len, tensor_parallel_size, pipeline_parallel_size, max_num_seqs, kv_cache_dtype, where given."""
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> Typed:
+    def of(cls, given: dict[str, Any]) -> "Typed":
         """Of the command's options, by their names."""
         args = {name: given.pop(name) for name in TYPED_ARGUMENTS}
         return cls(**given, engine_args={name: value for name, value in args.items() if value is not None})
@@ -109,14 +107,14 @@ class Typed(NamedTuple):
         return self.rate is not None or bool(self.slos) or self.spare or several or loaded
 
 
-def refuse(problems: Problems) -> None:
+def refuse(problems: "Problems") -> None:
     """Raises InvalidFile with all of them, where there are any."""
     if problems:
         answer = problems.answer(None)
         raise InvalidFile("plan", [(p.where, p.what) for p in answer.problems], answer.hint)
 
 
-def check_prefixes(fraction: float | None, args: dict[str, Any], problems: Problems) -> None:
+def check_prefixes(fraction: float | None, args: dict[str, Any], problems: "Problems") -> None:
     """What is wrong with the share of prompts that the prefix cache has."""
     from infercli.core.estimates.request import hits_without_cache
 
@@ -127,7 +125,7 @@ def check_prefixes(fraction: float | None, args: dict[str, Any], problems: Probl
         problems.add(flag, "says what the prefix cache has, and engine_args.enable_prefix_caching is false")
 
 
-def check_whole_numbers(typed: Typed, args: dict[str, Any], problems: Problems) -> None:
+def check_whole_numbers(typed: Typed, args: dict[str, Any], problems: "Problems") -> None:
     """What is wrong with flags that are counts. `args`: engine_args, with those that were typed."""
     from infercli.core.documents.deployment import MOST_REPLICAS
     from infercli.core.documents.workload import MOST_COUNT

@@ -1,6 +1,8 @@
-"""The base of everything that is persisted, printed as JSON, or read from a file."""
+"""The base of everything that is persisted, printed as JSON, or read from a file.
 
-from __future__ import annotations
+The one thing to know: modules that define records or named tuples import no annotations from __future__. The fields of
+both are needed as types, and each would be compiled from its string whenever the module is imported.
+"""
 
 import hashlib
 import json

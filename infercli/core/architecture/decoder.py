@@ -5,8 +5,6 @@ model_executor/models/, transformers' for the classes that vLLM takes from there
 so does everything that a flag names by a key.
 """
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 from infercli.core.architecture.arch import ModelArch

@@ -4,8 +4,6 @@ The one thing to know: blocks of most encoders are cut by tensor parallelism (mm
 default), what stands before and behind them is whole on every rank. So are blocks that transformers runs.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from infercli.core.architecture.fields import EXTEND, INCOMPLETE, integer

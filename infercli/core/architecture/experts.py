@@ -3,8 +3,6 @@
 Families name the same numbers differently; a name means the same thing in every family that has it.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from infercli.core.architecture.fields import DAMAGED, entries, integer, optional

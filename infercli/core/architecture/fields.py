@@ -1,7 +1,5 @@
 """The fields of config.json that all families read alike."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 

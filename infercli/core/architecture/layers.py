@@ -4,8 +4,6 @@ The one thing to know: widths are those of the whole model, before any split; co
 `module` and `names` are the Hub's names below the layer, which is how a checkpoint says what it quantizes.
 """
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple, TypeAlias
 
 Role = Literal[
@@ -26,6 +24,71 @@ Role = Literal[
 
 Split = Literal["replicated", "outputs", "inputs"]
 """How tensor parallelism cuts a weight: not at all, by its outputs (columns), or by its inputs (rows)."""
+
+
+class Weight(NamedTuple):
+    """A weight that no mixer and no feed-forward describes: `copies` equal matrices of `outputs` x `inputs`."""
+
+    name: str
+    role: Role
+    module: str
+    outputs: int
+    inputs: int
+    copies: int = 1
+    split: Split = "replicated"
+    linear: bool = False
+    """A linear layer, which a quantization may touch."""
+    heads: int = 0
+    """Cut only where the ranks divide these heads, whole otherwise; 0: always cut."""
+    must_divide: int = 0
+    """Heads of an encoder that the ranks must divide where it is cut; 0: any number of ranks will do."""
+    cut_since: tuple[int, int] = (0, 0)
+    """The vLLM release that cuts it; earlier ones hold it whole on every rank."""
+    float32: bool = False
+    """Kept in four bytes an element, whatever the model's dtype is."""
+    fp8: bool = False
+    """A table that checkpoints in FP8 store so as well, with one scale (Qwen4-Exp)."""
+    host_since: tuple[int, int] | None = None
+    """The vLLM release that keeps it in the machine's memory instead of the GPU's; None: none does."""
+    padded: bool = False
+    """Its outputs are rows of a table, which vLLM pads as it pads the vocabulary."""
+    uses: float = 1
+    """Times that a token passes it, where several layers share it (Zamba 2)."""
+
+    def on_host(self, release: tuple[int, int]) -> bool:
+        """Whether that vLLM release keeps it in the machine's memory."""
+        return self.host_since is not None and self.host_since <= release
+
+
+class Convolved(NamedTuple):
+    """Short convolutions that keep the last tokens they saw as a window of keys."""
+
+    kernel: int
+    """Tokens of the window, and of a block of it."""
+    head_width: int
+    """Of what is kept of a token, for each KV head."""
+
+
+SKIPS_INDEXERS = (0, 24)
+"""The first release of vLLM in which a layer that re-uses another's choice has no indexer: 0.22 and 0.23 give it the
+weights and the keys of one, and leave them unused (models/deepseek_v2.py)."""
+
+
+class Indexer(NamedTuple):
+    """Picks the tokens that a query attends to (DeepSeek-V3.2): one small key per token, whole on each rank."""
+
+    heads: int
+    head_dim: int
+    top_k: int
+    query_inputs: int
+    """Width of what its queries are projected from: the compressed query (DeepSeek) or the hidden state."""
+    cached: bool = True
+    """False: the layer re-uses what an earlier layer's indexer picked (GLM-5.2, DeepSeek-V4.1), and since
+    `SKIPS_INDEXERS` has neither weights nor keys of one."""
+    pool: int = 1
+    """Tokens whose keys become the one that it scores (GLM-5.3, Qwen4-Exp); 1: each has its own."""
+    candidates: int = 0
+    """Blocks of keys that one indexer leaves for those behind it to pick from (DeepSeek-V4.1); 0: they see all."""
 
 
 class Attention(NamedTuple):
@@ -68,37 +131,6 @@ class Attention(NamedTuple):
     module: str = "self_attn"
     names: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
     """The projections; the last is that of the output."""
-
-
-class Convolved(NamedTuple):
-    """Short convolutions that keep the last tokens they saw as a window of keys."""
-
-    kernel: int
-    """Tokens of the window, and of a block of it."""
-    head_width: int
-    """Of what is kept of a token, for each KV head."""
-
-
-SKIPS_INDEXERS = (0, 24)
-"""The first release of vLLM in which a layer that re-uses another's choice has no indexer: 0.22 and 0.23 give it the
-weights and the keys of one, and leave them unused (models/deepseek_v2.py)."""
-
-
-class Indexer(NamedTuple):
-    """Picks the tokens that a query attends to (DeepSeek-V3.2): one small key per token, whole on each rank."""
-
-    heads: int
-    head_dim: int
-    top_k: int
-    query_inputs: int
-    """Width of what its queries are projected from: the compressed query (DeepSeek) or the hidden state."""
-    cached: bool = True
-    """False: the layer re-uses what an earlier layer's indexer picked (GLM-5.2, DeepSeek-V4.1), and since
-    `SKIPS_INDEXERS` has neither weights nor keys of one."""
-    pool: int = 1
-    """Tokens whose keys become the one that it scores (GLM-5.3, Qwen4-Exp); 1: each has its own."""
-    candidates: int = 0
-    """Blocks of keys that one indexer leaves for those behind it to pick from (DeepSeek-V4.1); 0: they see all."""
 
 
 class LatentAttention(NamedTuple):
@@ -268,40 +300,6 @@ class Experts(NamedTuple):
 
 
 FeedForward: TypeAlias = Dense | Experts
-
-
-class Weight(NamedTuple):
-    """A weight that no mixer and no feed-forward describes: `copies` equal matrices of `outputs` x `inputs`."""
-
-    name: str
-    role: Role
-    module: str
-    outputs: int
-    inputs: int
-    copies: int = 1
-    split: Split = "replicated"
-    linear: bool = False
-    """A linear layer, which a quantization may touch."""
-    heads: int = 0
-    """Cut only where the ranks divide these heads, whole otherwise; 0: always cut."""
-    must_divide: int = 0
-    """Heads of an encoder that the ranks must divide where it is cut; 0: any number of ranks will do."""
-    cut_since: tuple[int, int] = (0, 0)
-    """The vLLM release that cuts it; earlier ones hold it whole on every rank."""
-    float32: bool = False
-    """Kept in four bytes an element, whatever the model's dtype is."""
-    fp8: bool = False
-    """A table that checkpoints in FP8 store so as well, with one scale (Qwen4-Exp)."""
-    host_since: tuple[int, int] | None = None
-    """The vLLM release that keeps it in the machine's memory instead of the GPU's; None: none does."""
-    padded: bool = False
-    """Its outputs are rows of a table, which vLLM pads as it pads the vocabulary."""
-    uses: float = 1
-    """Times that a token passes it, where several layers share it (Zamba 2)."""
-
-    def on_host(self, release: tuple[int, int]) -> bool:
-        """Whether that vLLM release keeps it in the machine's memory."""
-        return self.host_since is not None and self.host_since <= release
 
 
 class LayerGroup(NamedTuple):

@@ -4,8 +4,6 @@ The one thing to know: a split must be valid (estimates/tensor_parallel.py), so 
 replicated instead, once there are more ranks than heads.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from infercli.core.architecture.layers import (

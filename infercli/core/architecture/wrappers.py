@@ -4,8 +4,6 @@ The decoder's numbers stand in `text_config` (or at the top, in older families).
 transformers' default of that model_type.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 

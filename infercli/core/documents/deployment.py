@@ -1,7 +1,5 @@
 """deployment.yaml: what the user wants to run, and where."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """The lock: which exact files a model is. Written by `infercli pin`, read by `plan` and `deploy`."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field
@@ -69,7 +67,7 @@ class ModelLock(Document):
         """The entry of that id, or None."""
         return next((m for m in self.models if m.id == model_id), None)
 
-    def with_model(self, model: LockedModel) -> ModelLock:
+    def with_model(self, model: LockedModel) -> "ModelLock":
         """A lock in which `model` replaces the entry of its id; sorted by id so that a diff shows only what changed."""
         rest = [m for m in self.models if m.id != model.id]
         return self.model_copy(update={"models": tuple(sorted([*rest, model], key=lambda m: m.id))})

@@ -1,7 +1,5 @@
 """The plan: what would be run, why, and whether it fits. `plan.json` is the contract that `deploy` keeps."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import model_validator
@@ -156,7 +154,7 @@ class Plan(Document):
         """What `digest` must be."""
         return digest(self.model_dump(mode="json", exclude={"digest"}))
 
-    def sealed(self, objects_digest: str) -> Plan:
+    def sealed(self, objects_digest: str) -> "Plan":
         """The plan as it is saved."""
         plan = self.model_copy(update={"objects_digest": objects_digest, "digest": ""})
         return plan.model_copy(update={"digest": plan.content_digest()})

@@ -1,7 +1,5 @@
 """What a GPU costs per hour. Prices move monthly: they are dated data (profiles/prices.yaml), never constants."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Literal
 
@@ -22,7 +20,7 @@ class Price(Record):
     source: str
 
     @model_validator(mode="after")
-    def _ordered(self) -> Price:
+    def _ordered(self) -> "Price":
         if not self.low_usd <= self.median_usd <= self.high_usd:
             raise ValueError("must be ordered: low_usd, median_usd, high_usd")
         return self

@@ -1,7 +1,5 @@
 """profiles/*.yaml: the hardware that a deployment may use."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -28,7 +26,7 @@ class NodeGroup(Record):
     """With autoscaling: as many nodes as the pool may grow to; None: it does not grow."""
 
     @model_validator(mode="after")
-    def _grows(self) -> NodeGroup:
+    def _grows(self) -> "NodeGroup":
         if self.max_count is not None and self.max_count < self.count:
             raise ValueError(f"max_count: must be at least count, which is {self.count}")
         return self
@@ -76,7 +74,7 @@ class HardwareProfile(Document):
         return value
 
     @model_validator(mode="after")
-    def _consistent(self) -> HardwareProfile:
+    def _consistent(self) -> "HardwareProfile":
         if self.accelerator == "gpu" and self.gpu is None:
             raise ValueError("gpu: is required where accelerator is gpu")
         if self.accelerator == "cpu" and self.gpu is not None:

@@ -1,7 +1,5 @@
 """What the traffic is like and what it must feel like."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from infercli.core.record import Record
@@ -24,7 +22,7 @@ class Workload(Record):
         """Tokens of a typical request: of its prompt alone where the model pools, and generates none."""
         return self.input_tokens + (0 if pools else self.output_tokens)
 
-    def within(self, max_model_len: int, *, pools: bool = False) -> Workload:
+    def within(self, max_model_len: int, *, pools: bool = False) -> "Workload":
         """The same, with a shorter request where the usual one would be too long and nobody said how long it is."""
         tokens = self.tokens_each(pools=pools)
         if self.model_fields_set & {"input_tokens", "output_tokens"} or not 2 <= max_model_len < tokens:

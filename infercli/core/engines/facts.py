@@ -4,8 +4,6 @@ The one thing to know: most of the activation peak is arithmetic read in vLLM's 
 (core/memory/activation.py), so a version says here only which arithmetic is its own. What is measured is in the bands.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
@@ -26,15 +24,15 @@ class Band(NamedTuple):
     high: float
 
     @classmethod
-    def exactly(cls, size: float) -> Band:
+    def exactly(cls, size: float) -> "Band":
         """What is known: every end is the same."""
         return cls(low=size, typical=size, high=size)
 
-    def plus(self, other: Band) -> Band:
+    def plus(self, other: "Band") -> "Band":
         """The sum, end by end."""
         return Band(low=self.low + other.low, typical=self.typical + other.typical, high=self.high + other.high)
 
-    def times(self, factor: float) -> Band:
+    def times(self, factor: float) -> "Band":
         """Every end times `factor`."""
         return Band(low=self.low * factor, typical=self.typical * factor, high=self.high * factor)
 
@@ -226,7 +224,7 @@ class EngineFacts(NamedTuple):
             return "V1"
         return "V1" if self.v1_from == "capability 8.0" and gpu.at_least((8, 0)) else "V0"
 
-    def chosen(self, use_v1: bool | None) -> EngineFacts:
+    def chosen(self, use_v1: bool | None) -> "EngineFacts":
         """As VLLM_USE_V1 chose the engine; None: nobody did. Raises InputError where that version has only one."""
         if use_v1 is None:
             return self

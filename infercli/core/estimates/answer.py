@@ -1,7 +1,5 @@
 """What `infercli estimate` answers: one record, or everything that is wrong with the request. Bytes are per GPU."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from infercli.core.documents.plan import MemoryTerm

@@ -1,7 +1,5 @@
 """The memory of an estimate: every term of a GPU, what is left for the KV cache, and whether the engine starts."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -100,7 +98,7 @@ class Sized(NamedTuple):
     """A GPU holds the weights as they are loaded."""
     kv_element_bytes: int = 2
     layout: CacheLayout | None = None
-    learned: dict[str, Learned] = {}
+    learned: "dict[str, Learned]" = {}
     """What the installation's own runs moved its terms by; empty where none was of its kind."""
 
     @property
@@ -140,7 +138,7 @@ def size(
     facts: EngineFacts,
     settings: Settings,
     draft: Draft | None = None,
-    learned: LearnedRuns | None = None,
+    learned: "LearnedRuns | None" = None,
 ) -> Sized:
     """`draft`: the other model that a speculation by one names. `learned`: what moves the terms, where it is of a kind.
 

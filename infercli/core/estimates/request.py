@@ -4,8 +4,6 @@ The names of a request are vLLM's own (`tensor_parallel_size`, `max_num_seqs`); 
 vLLM would choose. Bytes are per GPU.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator

@@ -4,8 +4,6 @@ The one thing to know: rules of the model come first (what must divide), rules o
 tensor as the checkpoint stores it. File names are those of vLLM 0.29.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import lru_cache
 from math import gcd

@@ -5,8 +5,6 @@ by up to 0.15 GiB between driver versions and ECC settings: a row holds the smal
 a plan holds on every machine. A profile may define a GPU of its own inline instead of adding a row.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal
 
@@ -60,7 +58,7 @@ class Gpu(Record):
         return rates
 
     @model_validator(mode="after")
-    def _capability_is_said(self) -> Gpu:
+    def _capability_is_said(self) -> "Gpu":
         if (self.capability is None) != (self.platform != "cuda"):
             raise ValueError("capability: a CUDA GPU has one, a GPU of another platform has null")
         return self

@@ -5,8 +5,6 @@ on every machine; the catalogue's figure is never used. Rates are dense (the spa
 and, on GeForce cards, those with FP32 accumulation, which is what inference runs.
 """
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 

@@ -4,8 +4,6 @@ Those that vLLM does not run on, those that run on a plugin of their own, which 
 what each machine is set to, so that no row can hold it.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ in FP8 hangs on what that layer needs besides: its head size, its sinks, whether
 GPUs are looked at; AMD's take every FP8 cache, and have a sparse backend (platforms/rocm.py).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ The one thing to know: it is 16, except for a few backends whose kernels read ot
 grow with it: the rounding of a request to whole blocks, and where vLLM refuses a block, whether it starts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -8,8 +8,6 @@ _get_kv_cache_groups_uniform_page_size, _get_kv_cache_bytes_per_block. DeepSeek-
 core/kv_cache/packing.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Sequence
 from typing import Literal, NamedTuple
 

@@ -6,8 +6,6 @@ is no constant there; ask `blocks_per_request`, which is what vLLM itself prints
 Equality with vLLM 0.29's functions is tested over real model classes; older versions, by their printed logs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple

@@ -4,8 +4,6 @@ The one thing to know: the `GPU KV cache size` of a log means something else unt
 several kinds of cache neither is a capacity: the printed concurrency is.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Literal, NamedTuple
 

@@ -4,8 +4,6 @@ The one thing to know: a model with states (Mamba, DeltaNet) makes the attention
 state, and pads the state to that page: on such a model the block size is an outcome, not a setting.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Literal, NamedTuple, TypeAlias
 

@@ -8,8 +8,6 @@ and PyTorch, not fitted: 54 printed peaks of 0.6 to 0.19, with 1 to 1024 sequenc
 ROCm, one names no model.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from infercli.core.architecture.arch import (

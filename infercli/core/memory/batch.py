@@ -3,8 +3,6 @@
 The one thing to know: it is what the engine was started with, and no request of any user.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -6,8 +6,6 @@ large Whisper, so that the default number of requests may not start on a GPU tha
 counts here.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, NamedTuple
 
 from infercli.core.architecture.arch import Attention, ModelArch, mixers
@@ -55,7 +53,7 @@ def profiles_all(arch: ModelArch) -> bool:
     return arch.architecture.startswith((_MLLAMA, _WHISPER)) and bool(arch.encoders)
 
 
-def encoder_peak(arch: ModelArch, batch: Batch) -> Band:
+def encoder_peak(arch: ModelArch, batch: "Batch") -> Band:
     """Bytes while all items are in the encoder; nothing where no prompt holds any.
 
     A public start of Llama 3.2 Vision 11B with 128 requests took 36.63 GiB in all (vllm-project/vllm#12126), and 36.6
@@ -64,7 +62,7 @@ def encoder_peak(arch: ModelArch, batch: Batch) -> Band:
     return _band(arch, _items(batch) * _item(arch, batch).encoded)
 
 
-def kept_of_items(arch: ModelArch, batch: Batch) -> Band:
+def kept_of_items(arch: ModelArch, batch: "Batch") -> Band:
     """Bytes that stay while the decoder runs: the items, and what its layers attend to."""
     return _band(arch, _items(batch) * _item(arch, batch).kept)
 
@@ -74,16 +72,16 @@ def _band(arch: ModelArch, typical: float) -> Band:
     return Band(low=0.9 * typical, typical=typical, high=high * typical) if typical else NOTHING
 
 
-def _items(batch: Batch) -> int:
+def _items(batch: "Batch") -> int:
     """One for each request where limit_mm_per_prompt is silent (0.10.0 config.py get_limit_per_prompt)."""
     return 0 if batch.items.kinds == "none" else batch.max_num_seqs * (batch.items.most or 1)
 
 
-def _item(arch: ModelArch, batch: Batch) -> _Item:
+def _item(arch: ModelArch, batch: "Batch") -> _Item:
     return _clip(arch, batch) if arch.architecture.startswith(_WHISPER) else _image(arch, batch)
 
 
-def _image(arch: ModelArch, batch: Batch) -> _Item:
+def _image(arch: ModelArch, batch: "Batch") -> _Item:
     width, inner = (next(w.outputs for w in arch.encoders if w.name.endswith(name)) for name in (".attn.proj", ".fc1"))
     b, ranks = batch.element_bytes, batch.layout.tensor_parallel_size
     patches = _attended(arch) // _TILES  # of a tile, with its class token
@@ -95,7 +93,7 @@ def _image(arch: ModelArch, batch: Batch) -> _Item:
     return _Item(b * (held + embedded + mask) + pixels, b * _TILES * patches * arch.hidden + pixels)
 
 
-def _clip(arch: ModelArch, batch: Batch) -> _Item:
+def _clip(arch: ModelArch, batch: "Batch") -> _Item:
     inner = next(w.outputs for w in arch.encoders if w.name.endswith(".mlp.fc1"))
     b, ranks, frames = batch.element_bytes, batch.layout.tensor_parallel_size, _attended(arch)
     heard = (4 + b) * _FRAMES_HEARD * frames * _BINS  # as processed, in fp32, and in the model's own dtype

@@ -6,8 +6,6 @@ inputs) and B (outputs x rank). Tensor parallelism cuts what faces the layer's c
 rank. All is read in vLLM 0.29 (lora/layers/, lora/model_manager.py), and equality with its own classes is tested.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

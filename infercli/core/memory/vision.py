@@ -6,8 +6,6 @@ stay. How large an item is, and how many bytes of pixels stand behind one of its
 processor's, which config.json does not hold: hence the table.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -290,7 +288,7 @@ def least_batch(arch: ModelArch, release: tuple[int, int], items: Items = ANYTHI
     return encoder.item_tokens if whole and items.kinds != "none" else 0
 
 
-def _profiled(encoder: Encoder, batch: Batch, facts: EngineFacts) -> Profiled:
+def _profiled(encoder: Encoder, batch: "Batch", facts: EngineFacts) -> Profiled:
     batched_tokens = batch.max_num_batched_tokens
     if encoder.padded_video is not None and facts.pads_videos:
         tokens, room = encoder.padded_video
@@ -306,7 +304,7 @@ def _profiled(encoder: Encoder, batch: Batch, facts: EngineFacts) -> Profiled:
     return Profiled(tokens=count * item, room=max(batched_tokens, item))
 
 
-def kept_by_encoder(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
+def kept_by_encoder(arch: ModelArch, batch: "Batch", facts: EngineFacts) -> Band:
     """Bytes of encoder outputs and dummy images beside the decoder's profile; nothing for a model without encoders.
 
     Two runs of Qwen3-VL on two H100 (0.12, 65,536 tokens of context) left 2.7 GiB where this says 2.5. V0 profiles
@@ -325,7 +323,7 @@ def kept_by_encoder(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
     return Band(low=0.3 * outputs, typical=outputs + pixels, high=1.3 * (outputs + pixels) + slack)
 
 
-def peak_of_encoder(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
+def peak_of_encoder(arch: ModelArch, batch: "Batch", facts: EngineFacts) -> Band:
     """Bytes while V1 profiles the encoder, before the decoder runs; nothing where its block is not known.
 
     The widths are read off the encoder's own weights. Low: limits of an item's size, which are not read, make

@@ -4,8 +4,6 @@ The one thing to know: nothing here is fitted. Every tensor has vLLM's shape, th
 that the checkpoint names for that module in that layer, and the size that PyTorch's allocator counts for it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """The smallest changes with which a plan that does not fit would, each found by planning it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial

@@ -4,8 +4,6 @@ The one thing to know: nothing is computed here. Each candidate is a question as
 by the same functions; what is said to fit does so with every estimate at its high end. What the user decided is kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -72,7 +70,7 @@ class GpuPlanner:
         facts: EngineFacts,
         deployment: ModelDeployment,
         profile: HardwareProfile,
-        learned: LearnedRuns | None = None,
+        learned: "LearnedRuns | None" = None,
     ) -> None:
         self.learned = learned
         self.quantization, self.gpu, self.facts = quantization, gpu, facts

@@ -1,7 +1,5 @@
 """What a planner decided, before it becomes a plan."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ The one thing to know: none of it is part of the plan. Prices move; a plan that 
 does its digest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import date
 

@@ -3,8 +3,6 @@
 Pure: the same input gives the same plan, whatever the time or the cluster.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -68,7 +66,7 @@ def planned(
     front_code_digest: str,
     typed: bool = False,
     offers: Callable[[], Iterable[Offer]] = tuple,
-    learned: LearnedRuns | None = None,
+    learned: "LearnedRuns | None" = None,
 ) -> Planned:
     """The plan; `locked` None plans from a shipped shape. A plan that does not fit is a plan too.
 

@@ -1,7 +1,5 @@
 """Which model is planned: its architecture, and how its checkpoint is quantized, from the lock or a shipped shape."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import NamedTuple
 

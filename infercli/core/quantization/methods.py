@@ -4,8 +4,6 @@ The engine reads the method from the checkpoint itself; these rows say what that
 any 4-bit integer method that keeps 16-bit activations.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 

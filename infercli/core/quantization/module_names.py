@@ -4,8 +4,6 @@ The one thing to know: a config may list every layer and every expert by name (3
 taken out of each name and kept as a set: a question about all layers of one module is then one comparison a pattern.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase

@@ -7,8 +7,6 @@ general knowledge (cards/). Fine-tunes of them (fine_tunes.py) and quantized che
 name what they have the shape of.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection
 from dataclasses import replace

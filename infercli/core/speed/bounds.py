@@ -4,8 +4,6 @@ The one thing to know: intervals are what was measured to be wrong on public rec
 widened, with a note, where nothing of the kind was measured.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from infercli.core.architecture.arch import Experts, ModelArch, feed_forwards

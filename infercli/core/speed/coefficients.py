@@ -6,8 +6,6 @@ absolute logarithm of the ratio, held near textbook values. `V0` and `V1` share 
 the host's. core/speed/errors.py has the error on groups that were left out.
 """
 
-from __future__ import annotations
-
 from math import inf
 from typing import NamedTuple
 

@@ -15,8 +15,6 @@ Closed loops, all vLLM: with whole sources left out instead, output tokens/s wer
 13.7 %, 12.8 and 16.2 %, 23 and 33 %. All medians.
 """
 
-from __future__ import annotations
-
 from math import exp
 from typing import Literal, NamedTuple
 

@@ -4,8 +4,6 @@ The one thing to know: a kernel multiplies the tokens of all experts at once, an
 through memory: a token that eight experts see is written and read eight times over, however many ranks there are.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 from statistics import NormalDist
 from typing import NamedTuple

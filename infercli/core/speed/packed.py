@@ -4,8 +4,6 @@ The one thing to know: few tokens are multiplied by the weights as they are stor
 to 16 bits before each product.
 """
 
-from __future__ import annotations
-
 from math import inf
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Each sample has the distribution's quantiles as its values, in a shuffled order 
 same question always gets the same answer.
 """
 
-from __future__ import annotations
-
 from math import exp, log, sqrt
 from typing import Literal, NamedTuple
 

@@ -5,8 +5,6 @@ before the next one finishes, arrives or runs out of KV room), and so are steps 
 nobody else begins any; all others are played one by one.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -87,7 +85,7 @@ def play(
     return Played(sent_s=playing.sent_s, first_s=playing.first_s, done_s=playing.done_s)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class _Prefill:
     """A prompt that is cut."""
 
@@ -97,7 +95,7 @@ class _Prefill:
     """Tokens that must be."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class _Prompts:
     """The prompt tokens of a step, for which it has a budget."""
 
@@ -114,7 +112,7 @@ class _Prompts:
         self.budget -= tokens
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class _Playing:
     """The engine between two steps: who waits, whose prompt is cut, who decodes, and what each request has got."""
 

@@ -4,8 +4,6 @@ The one thing to know: the closed form costs microseconds and knows no queue, so
 answered is played (core/speed/throughput.py). An objective on a percentile of TTFT is always played.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import sqrt
 from typing import NamedTuple

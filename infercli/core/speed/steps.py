@@ -5,8 +5,6 @@ The one thing to know: reading and computing overlap, but not wholly. Where one 
 kernels and running them.
 """
 
-from __future__ import annotations
-
 from math import ceil, inf
 from typing import NamedTuple
 
@@ -69,9 +67,9 @@ class Runtime(NamedTuple):
 class Drafting(NamedTuple):
     """What drafts behind each step."""
 
-    first: StepTime
+    first: "StepTime"
     """Of the pass over all tokens of the step."""
-    later: StepTime
+    later: "StepTime"
     """Of each pass over the token that was drafted last."""
     passes: int
 

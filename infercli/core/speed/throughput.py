@@ -4,8 +4,6 @@ The one thing to know: the scheduler is played step by step (core/speed/schedule
 (core/speed/steps.py); only the shares of the datasheet that hardware reaches are fitted.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from dataclasses import replace
 from itertools import accumulate

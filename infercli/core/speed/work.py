@@ -4,8 +4,6 @@ The one thing to know: everything is counted for one rank of all pipeline stages
 the stages. Nothing here is fitted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import lru_cache
 from math import ceil
