@@ -14,6 +14,7 @@ import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -323,7 +324,7 @@ def profile_files(project: Path) -> Iterator[Path]:
     folders = [own] if own.is_dir() else []
     seen: set[str] = set()
     for folder in [*folders, shipped("profiles")]:
-        for path in sorted(folder.glob("*.yaml")):
+        for path in sorted(folder.glob("*.yaml"), key=attrgetter("name")):  # to compare paths themselves is slow
             if path.name not in seen and path.name != "prices.yaml":
                 seen.add(path.name)
                 yield path

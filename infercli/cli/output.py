@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -135,6 +134,8 @@ def _wrapped(before: str, text: str, start: int) -> str:
     room = 0 if width is None else width - start
     if width is None or len(text) <= room or room < _NARROWEST or click.unstyle(text) != text:
         return (before + text).rstrip()
+    import textwrap  # only here: what fits its line does without it
+
     lines = textwrap.wrap(text, room, break_on_hyphens=False)
     return before + f"\n{' ' * start}".join(lines)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Literal
 
 from infercli.core.engines import overrides
@@ -70,6 +69,8 @@ def problems(engine_args: dict[str, Json], version: str) -> list[tuple[str, str]
         if name in _OURS:
             found.append((where, f"cannot be set: {_OURS[name]}"))
         elif name not in known:
+            import difflib  # only here: arguments that are known do without it
+
             near = difflib.get_close_matches(name.replace("-", "_"), known, n=3, cutoff=0.6)
             offer = f"; did you mean {any_of(near)}?" if near else ""
             found.append((where, f"vLLM {version} has no such argument{offer}"))

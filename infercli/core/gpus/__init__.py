@@ -6,6 +6,7 @@ a plan holds on every machine. A profile may define a GPU of its own inline inst
 """
 
 import re
+from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -127,6 +128,7 @@ def _plain(name: str) -> str:
     return _folded(_BOARD.sub(" ", re.sub(r"[-_]", " ", name.lower())))
 
 
+@cache
 def _by_plain() -> dict[str, dict[str, float]]:
     """Name without those words -> the rows that it may mean, with their memory in GiB."""
     found: dict[str, dict[str, float]] = {}
@@ -136,12 +138,9 @@ def _by_plain() -> dict[str, dict[str, float]]:
     return found
 
 
-_BY_PLAIN = _by_plain()
-
-
 def _same_name(name: str) -> dict[str, float]:
     """The rows that `H100-SXM5-80GB` may mean, whatever its size, with their memory in GiB."""
-    return _BY_PLAIN.get(_plain(_with_unit(name)), {})
+    return _by_plain().get(_plain(_with_unit(name)), {})
 
 
 def _with_unit(name: str) -> str:

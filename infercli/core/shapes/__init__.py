@@ -189,13 +189,18 @@ def published_as(model_id: str, method: str) -> tuple[str, ...]:
 
 
 @cache
+def _by_lower() -> dict[str, str]:
+    return {known.lower(): known for known in _builders()}
+
+
+@cache
 def _shape(model_id: str) -> Shape:
     return _builders()[model_id]()
 
 
 def find_shape(model_id: str) -> Shape:
     """The shape of that id, whatever its case. Raises UnknownName, with the nearest ids."""
-    known = {known.lower(): known for known in _builders()}.get(model_id.lower())
+    known = _by_lower().get(model_id.lower())
     if known is None:
         named = model_id.rpartition("huggingface.co/")[2].strip("/ ")  # of an address, what it is an address of
         pin = f"`infercli pin {named}` reads its config.json: that is all a model of a known architecture needs"
