@@ -7,6 +7,7 @@ processor's, which config.json does not hold: hence the table.
 """
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from infercli.core.architecture.arch import ModelArch
@@ -191,6 +192,13 @@ _ALWAYS_LOADED = ("InklingFor",)
 """Whose encoders are marked as none, and loaded all the same (0.26 to 0.33 models/inkling/nvidia/model.py)."""
 
 
+@cache
+def _read_by(architecture: str) -> tuple[str, ...]:
+    """What its encoders read."""
+    known = [(len(name), kinds) for name, kinds in _MODALITIES if architecture.startswith(name)]
+    return max(known)[1] if known else _ANY_MODALITY
+
+
 def items_of(arch: ModelArch, *, language_model_only: bool, limits: dict[str, Any] | None) -> Items:
     """What prompts may hold by `language_model_only` and `limit_mm_per_prompt`: 0 of a kind switches it off.
 
@@ -200,8 +208,7 @@ def items_of(arch: ModelArch, *, language_model_only: bool, limits: dict[str, An
     if language_model_only:
         return Items("none")
     counts = {k: v.get("count", 1) if isinstance(v, dict) else v for k, v in (limits or {}).items()}
-    known = [(len(name), kinds) for name, kinds in _MODALITIES if arch.architecture.startswith(name)]
-    kinds = max(known)[1] if known else _ANY_MODALITY
+    kinds = _read_by(arch.architecture)
     if all(counts.get(kind) == 0 for kind in kinds):
         return Items("none")
     # One that is not named may be the largest of all.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from infercli.core.gpus import Gpu
 from infercli.core.quantization.methods import METHODS, Method, capability_text, require_capability
@@ -61,7 +61,7 @@ class Quantization(Scheme):
     unstated: tuple[str, ...] = ()
     """Fields that the format should have and that the config leaves out: the layers left out are then unknown."""
 
-    @property
+    @cached_property
     def methods(self) -> tuple[Method, ...]:
         """The rows of METHODS that run it: one, or one per scheme of a mixed checkpoint."""
         names = dict.fromkeys([self.method, *(s.method for _, s in self.by_module)])

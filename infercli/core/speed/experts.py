@@ -4,8 +4,8 @@ The one thing to know: a kernel multiplies the tokens of all experts at once, an
 through memory: a token that eight experts see is written and read eight times over, however many ranks there are.
 """
 
+from functools import cache
 from math import sqrt
-from statistics import NormalDist
 from typing import NamedTuple
 
 from infercli.core.architecture.arch import Experts, Layout
@@ -13,7 +13,6 @@ from infercli.core.architecture.tensors import expert_share
 from infercli.core.gpus import Gpu
 from infercli.core.quantization.schemes import Scheme
 
-_NORMAL = NormalDist()
 _ELEMENT_BYTES = 2
 """Of one element between two kernels: 16 bits."""
 _SCALED_TILES = (0, 17)
@@ -121,9 +120,12 @@ def busiest(tokens: float, touched: float, share: float, ranks: int, own: float)
     return tokens * (1 + above * sqrt((ranks - 1) / chosen)), min(1.0, most)
 
 
+@cache
 def largest_of(draws: int) -> float:
     """How many standard deviations the largest of so many normal draws lies above their mean (Blom 1958)."""
-    return _NORMAL.inv_cdf((draws - 0.375) / (draws + 0.25))
+    from statistics import NormalDist  # only here: what deals out no experts does without it
+
+    return NormalDist().inv_cdf((draws - 0.375) / (draws + 0.25))
 
 
 def by_cutlass(scheme: Scheme | None, gpu: Gpu) -> bool:
