@@ -251,7 +251,7 @@ def _use_no_plugins() -> None:
     """Have pydantic use no plugins, and not load what looks for them.
 
     The search reads the metadata of all installed packages. Already what it imports for that, importlib.metadata with
-    email, sockets and archives, is a fifteenth of `plan`.
+    email and sockets, is a 25th of `plan`. A pydantic that looks elsewhere still obeys the variable.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     loader = ModuleType("pydantic.plugin._loader")
