@@ -12,7 +12,6 @@ import io
 import os
 import signal
 import sys
-from types import ModuleType
 from typing import Any, NoReturn
 
 import click
@@ -247,21 +246,10 @@ def invoke(args: list[str] | None = None) -> int:
         return ExitCode.BUG
 
 
-def _use_no_plugins() -> None:
-    """Have pydantic use no plugins, and not load what looks for them.
-
-    The search reads the metadata of all installed packages. Already what it imports for that, importlib.metadata with
-    email and sockets, is a 25th of `plan`. A pydantic that looks elsewhere still obeys the variable.
-    """
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    loader = ModuleType("pydantic.plugin._loader")
-    vars(loader)["get_plugins"] = tuple
-    sys.modules[loader.__name__] = loader
-
-
 def run() -> NoReturn:
     """The console script."""
-    _use_no_plugins()
+    # The search for plugins of pydantic reads the metadata of all installed packages: a tenth of `plan`.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             # Closed by whoever started us (`>&-`): nobody listens, and the next file opened must not get its number.

@@ -287,4 +287,4 @@ def beam(config: Json) -> ModelArch:
     heads = integer(config, HEADS)
     bias = Weight(name="gate bias", role="attention", module="self_attn.gate_bias", outputs=heads, inputs=1,
                   split="outputs")  # fmt: skip
-    return replace(arch, layers=tuple(replace(group, others=(bias,)) for group in arch.layers))
+    return replace(arch, layers=tuple(group._replace(others=(bias,)) for group in arch.layers))

@@ -84,8 +84,8 @@ def dory(config: Json) -> ModelArch:
     full, layers = attention(config, _DORY, head_size(config, 256), None, None), []
     for index, kind in enumerate(kinds[::2]):
         window = integer(config, "sliding_window", 1024) if kind == "sliding_attention" else None
-        mixer = replace(full, window=window)
-        later = replace(mixer, shares_kv=mode == "last_loop")
+        mixer = full._replace(window=window)
+        later = mixer._replace(shares_kv=mode == "last_loop")
         inside = before <= 2 * index < count - behind
         inner = mixer.heads * mixer.head_dim
         scales = (("query and gate scales", 2 * inner), ("feed-forward scales", 2 * dense.intermediate))
