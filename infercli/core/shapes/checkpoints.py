@@ -20,6 +20,7 @@ from infercli.core.shapes.recipes import (
     gptq,
     int4_groups,
     int8_channels,
+    int8_weights,
     nvfp4,
     nvfp4_tensors,
 )
@@ -173,6 +174,11 @@ _RED_HAT: _Rows = (
         (f"{publisher}/{_named(base)}-quantized.w4a16", base, gptq(4, ordered=True))
         for publisher in ("RedHatAI", "neuralmagic")
         for base in _AUTO_GPTQ_OF
+    ),
+    *(
+        (f"{publisher}/{_named(base)}-quantized.w8a16", base, int8_weights("lm_head"))
+        for publisher in ("RedHatAI", "neuralmagic")
+        for base in _AUTO_GPTQ_OF[:2]
     ),
     *(
         (f"RedHatAI/{_named(base)}-FP8-dynamic", base, fp8_channels(*_SEEING))

@@ -220,11 +220,12 @@ LLAMA: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         "Llama", (32, 2560, 20, 4, 128, 10496, 166144, 0, 262144), 3_933_637_120, GALLERY.format("nanbeige-4-1-3b"),
     ),
     (
-        ("huggyllama/llama-7b", "lmsys/vicuna-7b-v1.3"),
+        ("huggyllama/llama-7b", "lmsys/vicuna-7b-v1.3", "openlm-research/open_llama_7b",
+         "openlm-research/open_llama_7b_v2"),
         "Llama", (32, 4096, 32, 32, 128, 11008, 32000, 0, 2048), 6_738_415_616, CARD,
     ),
     (
-        ("huggyllama/llama-13b", "lmsys/vicuna-13b-v1.3"),
+        ("huggyllama/llama-13b", "lmsys/vicuna-13b-v1.3", "openlm-research/open_llama_13b"),
         "Llama", (40, 5120, 40, 40, 128, 13824, 32000, 0, 2048), 13_015_864_320, CARD,
     ),
     (
@@ -250,5 +251,25 @@ LLAMA: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
     (
         ("unsloth/phi-4",),
         "Llama", (40, 5120, 40, 10, 128, 17920, 100352, 0, 16384), 14_659_507_200, CARD,
+    ),
+    (
+        ("openlm-research/open_llama_3b", "openlm-research/open_llama_3b_v2"),
+        "Llama", (26, 3200, 32, 32, 100, 8640, 32000, 0, 2048), 3_426_473_600, CARD,
+    ),
+    (
+        ("princeton-nlp/Sheared-LLaMA-1.3B",),
+        "Llama", (24, 2048, 16, 16, 128, 5504, 32000, 0, 4096), 1_345_423_360, CARD,
+    ),
+    (
+        ("princeton-nlp/Sheared-LLaMA-2.7B",),
+        "Llama", (32, 2560, 20, 20, 128, 6912, 32000, 0, 4096), 2_701_560_320, CARD,
+    ),
+    (
+        ("JackFram/llama-68m",),
+        "Llama", (2, 768, 12, 12, 64, 3072, 32000, 0, 2048), 68_030_208, CARD,
+    ),
+    (
+        ("JackFram/llama-160m",),
+        "Llama", (12, 768, 12, 12, 64, 3072, 32000, 0, 2048), 162_417_408, CARD,
     ),
 )  # fmt: skip

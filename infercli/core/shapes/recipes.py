@@ -104,6 +104,15 @@ def int4_groups(*ignore: str) -> Json:
     }  # fmt: skip
 
 
+def int8_weights(*ignore: str) -> Json:
+    """compressed-tensors INT8 weights with a scale per output, and activations as they are, all but `ignore`."""
+    weights = {"num_bits": 8, "strategy": "channel", "symmetric": True, "type": "int"}
+    return {
+        "quant_method": "compressed-tensors", "format": "pack-quantized", "ignore": list(ignore),
+        "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}},
+    }  # fmt: skip
+
+
 def gptq(bits: int, *, group: int = 128, ordered: bool = False) -> Json:
     """AutoGPTQ's, symmetric; a `group` of -1 is a whole row, `ordered` that activations decide the order."""
     return {"quant_method": "gptq", "bits": bits, "group_size": group, "desc_act": ordered, "sym": True}

@@ -55,7 +55,8 @@ def test_no_usual_checkpoint_is_offered_where_there_is_none(asked):
 
 
 METHODS = {
-    "awq": "awq", "gptq": "gptq", "fp8": "fp8", "fp4": "nvfp4", "w8a8": "int8", "w4a16": "w4a16", "bnb": "bitsandbytes",
+    "awq": "awq", "gptq": "gptq", "fp8": "fp8", "fp4": "nvfp4", "w8a8": "int8", "w4a16": "w4a16", "w8a16": "w8a16",
+    "bnb": "bitsandbytes",
 }  # fmt: skip
 
 
