@@ -47,6 +47,20 @@ def test_a_usage_error_imports_click_and_errors_only():
     assert not [m for m in loaded for heavy in HEAVY if m == heavy or m.startswith(heavy + ".")]
 
 
+def test_no_annotation_of_a_record_or_named_tuple_is_a_string_that_a_plan_must_compile():
+    code = (
+        "import json, sys\nfrom infercli.cli.main import invoke\n"
+        "invoke(['plan', 'Qwen/Qwen3-8B', '--profile', 'l4'])\n"
+        "from infercli.core.record import Record\n"
+        "late = {name for name, module in sys.modules.items() if name.startswith('infercli.')"
+        " and hasattr(module, 'annotations') for c in vars(module).values() if isinstance(c, type)"
+        " and c.__module__ == name and (issubclass(c, Record) or hasattr(c, '_fields'))}\n"
+        "print(json.dumps(sorted(late)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stderr.strip().splitlines()[-1]) == []
+
+
 def every_command():
     for name in cli.COMMANDS:
         command = importlib.import_module(f"infercli.cli.{name}").command
