@@ -94,10 +94,8 @@ def kanana(config: Json, _hidden: int) -> list[Weight]:
     """
     said = part(config, "projector_config")
     width, between, out = (integer(said, f"{key}hidden_size") for key in ("encoder_", "", "output_"))
-    depth, merged = (
-        int(said.get("depth") or 0),
-        integer(said, "merge_size") ** 2 * (between if said["depth"] else width),
-    )
+    depth = 0 if said.get("depth") == 0 else integer(said, "depth")
+    merged = integer(said, "merge_size") ** 2 * (between if depth else width)
     stages = [_stage("abstractor.net.0", depth, width, between), _stage("abstractor.net.2", depth, merged, between)]
     readout = (between if depth else width) + 1 + (integer(said, "mlp_depth") - 1) * (out + 1)
     return [

@@ -10,6 +10,7 @@ import pytest
 
 from infercli.core import architecture
 from infercli.core.architecture.arch import Layout, rank_tensors
+from infercli.errors import InputError
 from tests.core.against_vllm.encoder_fragments import (
     CLIP,
     DEEPSEEK,
@@ -148,3 +149,10 @@ def test_a_rank_holds_what_the_last_class_of_vllms_held(name):
     for ranks, elements in expected.items():
         tensors = rank_tensors(arch, Layout(tensor_parallel_size=ranks))
         assert sum(t.copies * t.outputs * t.inputs for t in tensors if t.role != "experts") == elements, ranks
+
+
+def test_a_projector_of_kanana_that_does_not_say_its_depth_is_damaged():
+    asked, _ = HELD["KananaVForConditionalGeneration, 0.29 with timm 1.0.31"]
+    projector = {key: value for key, value in asked["projector_config"].items() if key != "depth"}
+    with pytest.raises(InputError, match="depth: is missing"):
+        architecture.parse(asked | {"projector_config": projector})
